@@ -1,0 +1,55 @@
+# technobench: `make run` measures, `make test` checks. Both make the virtual environment they need.
+.DEFAULT_GOAL := help
+.PHONY: help run smoke test lint test-gpu lock clean
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+GPU_VENV := .venv-gpu
+GPU_LOCK ?= locks/gpu-cu12.lock
+# Datasets, prepared inputs and models stay inside the checkout, so that `make clean` leaves nothing.
+export TECHNOBENCH_HOME ?= $(CURDIR)/.technobench
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+BUDGET ?= 75
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/installed: pyproject.toml locks/cpu.lock
+	rm -rf $(VENV)
+	"$$(tools/find-python)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r locks/cpu.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+run: $(VENV)/installed ## measure the five stages on the seed dataset and on real data (some 8 minutes on 2 cores)
+	$(BIN)/technobench run --dataset whotracksme --dataset seed --budget $(BUDGET)
+
+smoke: $(VENV)/installed ## measure a small model on the small real dataset (under a minute)
+	$(BIN)/technobench run --dataset whotracksme --trees 50 --budget 2
+
+test: lint ## lint and every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed ## ruff and pyright
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+$(GPU_VENV)/installed: pyproject.toml $(GPU_LOCK)
+	rm -rf $(GPU_VENV)
+	"$$(tools/find-python)" -m venv $(GPU_VENV)
+	$(GPU_VENV)/bin/python -m pip install --quiet --require-hashes -r $(GPU_LOCK)
+	$(GPU_VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+test-gpu: $(GPU_VENV)/installed ## every GPU variant on a CUDA device; fails, not skips, where there is none
+	TECHNOBENCH_REQUIRE=cuda $(GPU_VENV)/bin/python -m pytest -m cuda
+	$(GPU_VENV)/bin/technobench run --require cuda --dataset whotracksme --dataset seed --budget $(BUDGET)
+
+lock: $(VENV)/installed ## resolve the locks anew (needs uv)
+	tools/lock
+
+clean: ## remove environments, datasets, models and caches; results stay
+	rm -rf $(VENV) $(GPU_VENV) .technobench build .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,89 @@
+"""The datasets at hand: those that makers make, and those that the user added."""
+
+import functools
+import importlib
+import pkgutil
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import InputError
+from ..home import home, new_folder
+from .dataset import Dataset, Maker, Progress
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+@functools.cache
+def makers() -> dict[str, Maker]:
+    """The makers by name: ``MAKERS`` of every module of this package."""
+    package = sys.modules[__package__ or ""]
+    found: list[Maker] = []
+    for module in pkgutil.iter_modules(package.__path__):
+        found += getattr(importlib.import_module(f"{package.__name__}.{module.name}"), "MAKERS", ())
+    return {maker.name: maker for maker in sorted(found, key=lambda maker: maker.name)}
+
+
+def checked_name(name: str) -> str:
+    """The name, if it can name a dataset (and so a folder).
+
+    Raises:
+        InputError: it holds anything but lower-case letters, digits, ``-`` and ``_``.
+
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"dataset name {name!r}: use lower-case letters, digits, '-' and '_', at most 64 of them")
+    return name
+
+
+def folder_of(name: str, scale: float = 1.0) -> Path:
+    """Where the dataset is kept, whether it exists or not."""
+    return home() / "datasets" / f"{checked_name(name)}@{scale:g}"
+
+
+def kept() -> list[Dataset]:
+    """The datasets made or added so far."""
+    root = home() / "datasets"
+    return [Dataset.load(folder) for folder in sorted(root.glob("[!.]*@*"))] if root.is_dir() else []
+
+
+def get(name: str, scale: float = 1.0, progress: Progress | None = None) -> Dataset:
+    """The dataset, made now if it is one that can be made and is not kept yet.
+
+    Raises:
+        InputError: no such dataset, or it comes in one size only and ``scale`` is another.
+
+    """
+    folder = folder_of(name, scale)
+    if folder.is_dir():
+        return Dataset.load(folder)
+    if name not in makers() and folder_of(name).is_dir():
+        raise InputError(f"dataset '{name}' is your own and comes at --scale 1 only")
+    return make(name, scale, (), progress)
+
+
+def make(name: str, scale: float = 1.0, files: Sequence[Path] = (), progress: Progress | None = None) -> Dataset:
+    """Make a dataset and keep it; one that is kept already with the same scale is replaced only if ``files`` are given.
+
+    Raises:
+        InputError: unknown name, a scale or files that the maker does not take, or what the maker itself refuses.
+
+    """
+    maker = makers().get(checked_name(name))
+    if maker is None:
+        names = sorted({*makers(), *(dataset.name for dataset in kept())})
+        raise InputError(f"no dataset '{name}'; there are: {', '.join(names)} (technobench data list, data add)")
+    if not scale > 0:
+        raise InputError(f"--scale {scale:g}: must be above 0")
+    if scale != 1 and not maker.scalable:
+        raise InputError(f"dataset '{name}' is real data and comes at --scale 1 only")
+    if files and not maker.takes_files:
+        raise InputError(f"dataset '{name}' takes no files; use 'technobench data add' for data of your own")
+    folder = folder_of(name, scale)
+    if folder.is_dir() and not files:
+        return Dataset.load(folder)
+    with new_folder(folder, replace_old=bool(files)) as target:
+        made = maker.make(target, scale, files, progress or (lambda done, total: None))
+    return replace(made, folder=folder)

@@ -1,0 +1,1 @@
+"""One module per stage; each holds its problem, its answer, its reference, its measure of error and its tolerance."""

@@ -1,0 +1,49 @@
+"""Scores on the CPU.
+
+- naive: a DMatrix and a call for each record
+- batched-sparse: XGBoost reads batches of 1,000 CSR rows where they lie
+- xgboost: the same, the whole matrix in one call
+"""
+
+import numpy as np
+
+from ..pipeline.contract import Prepared, variant
+from ..pipeline.scoring import ScoringProblem, inplace_margins, margins, ran_on
+
+
+@variant()
+def naive(problem: ScoringProblem) -> Prepared[np.ndarray]:
+    """One record at a time: `Booster.predict` on a DMatrix of one row.
+
+    It stands for the loop around the first call of XGBoost's documentation, as in a handler of single requests.
+    """
+    booster = problem.booster()
+
+    def run() -> np.ndarray:
+        scores = np.empty(problem.matrix.shape[0], np.float32)
+        for record in range(len(scores)):
+            scores[record] = margins(booster, problem.matrix[record])[0]
+        return scores
+
+    return Prepared(run, ran_on=lambda: ran_on(booster))
+
+
+@variant()
+def batched_sparse(problem: ScoringProblem) -> Prepared[np.ndarray]:
+    """Batches of 1,000 CSR rows through `Booster.inplace_predict`, without a DMatrix."""
+    booster = problem.booster()
+
+    def run() -> np.ndarray:
+        scores = np.empty(problem.matrix.shape[0], np.float32)
+        for rows, batch in problem.batches():
+            scores[rows] = inplace_margins(booster, batch)
+        return scores
+
+    return Prepared(run, ran_on=lambda: ran_on(booster))
+
+
+@variant()
+def xgboost(problem: ScoringProblem) -> Prepared[np.ndarray]:
+    """The whole CSR matrix in one call of `Booster.inplace_predict`."""
+    booster = problem.booster()
+    return Prepared(lambda: inplace_margins(booster, problem.matrix), ran_on=lambda: ran_on(booster))

@@ -1,0 +1,77 @@
+"""Explanations on the CPU.
+
+- naive: `shap.TreeExplainer` on one dense row at a time
+- shap-tree-explainer: the same on batches of 1,000 dense rows
+- batched-sparse: XGBoost's own `pred_contribs` on batches of 1,000 CSR rows
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..pipeline.contract import Prepared, variant
+from ..pipeline.needs import package
+from ..pipeline.scoring import ScoringProblem, contributions_in_batches, ran_on
+
+if TYPE_CHECKING:
+    import xgboost
+
+
+def _explainer(booster: "xgboost.Booster") -> Any:
+    from shap.explainers import TreeExplainer
+
+    return TreeExplainer(booster)
+
+
+def _dense_rows(matrix: sp.csr_matrix) -> np.ndarray:
+    """float32[n, p] with NaN, which shap takes as missing, where nothing is stored."""
+    dense = np.full(matrix.shape, np.nan, np.float32)
+    dense[np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices] = matrix.data
+    return dense
+
+
+def _with_bias(explainer: Any, rows: np.ndarray) -> np.ndarray:
+    """float32[n, p + 1]: shap's values, and in the last column the bias, which shap keeps apart."""
+    values = explainer.shap_values(rows, tree_limit=-1, check_additivity=False)  # -1: all trees, no best iteration
+    return np.column_stack([values, np.full(len(rows), explainer.expected_value, np.float32)])
+
+
+@variant(package("shap"))
+def naive(problem: ScoringProblem) -> Prepared[np.ndarray]:
+    """One dense row at a time through `shap.TreeExplainer`; a dense answer.
+
+    It stands for the loop that explains a score whenever one is asked for. On an XGBoost model `TreeExplainer` returns
+    XGBoost's own numbers, through a DMatrix of one row.
+    """
+    booster = problem.booster()
+    explainer = _explainer(booster)
+
+    def run() -> np.ndarray:
+        records, columns = problem.matrix.shape
+        explanations = np.empty((records, columns + 1), np.float32)
+        for record in range(records):
+            explanations[record] = _with_bias(explainer, _dense_rows(problem.matrix[record]))[0]
+        return explanations
+
+    return Prepared(run, ran_on=lambda: ran_on(booster))
+
+
+@variant(package("shap"))
+def shap_tree_explainer(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
+    """Batches of 1,000 dense rows through `shap.TreeExplainer`, which calls XGBoost; a sparse answer."""
+    booster = problem.booster()
+    explainer = _explainer(booster)
+
+    def run() -> sp.csr_matrix:
+        parts = [sp.csr_matrix(_with_bias(explainer, _dense_rows(batch))) for _, batch in problem.batches()]
+        return sp.csr_matrix(sp.vstack(parts, format="csr"))
+
+    return Prepared(run, ran_on=lambda: ran_on(booster))
+
+
+@variant()
+def batched_sparse(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
+    """Batches of 1,000 CSR rows through XGBoost's `pred_contribs`; a sparse answer."""
+    booster = problem.booster()
+    return Prepared(lambda: contributions_in_batches(booster, problem), ran_on=lambda: ran_on(booster))

@@ -1,0 +1,132 @@
+"""What the stages `predict` and `shap` share: their problem, and XGBoost's calls on either device.
+
+The score is the *margin*, log-odds for a classifier; a probability is a monotone function of it.
+
+An entry that is not stored is zero, and *missing* to XGBoost: it goes the way of a split's default, not the way of 0.
+A model trained on CSR gives other scores on the same rows made dense, so a dense caller must declare zero missing
+(``missing=0``, or NaN in its place). No explicit zero is stored.
+
+All trees count, also where the model names a best iteration of early stopping: slice the booster before it is saved.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+
+from .forest import Forest
+
+if TYPE_CHECKING:
+    import xgboost
+
+    from .workload import Workload
+
+
+@dataclass(frozen=True)
+class ScoringProblem:
+    """Records to score with a model.
+
+    matrix: CSR n x p, float32, canonical, without explicit zeros; its p ``columns``.
+    model: an XGBoost model as UBJ, trained on these columns.
+    batch_records: records per batch, for variants that work in batches.
+    """
+
+    matrix: sp.csr_matrix
+    columns: tuple[str, ...]
+    model: bytes
+    batch_records: int = 1000
+
+    @classmethod
+    def of(cls, workload: "Workload") -> "ScoringProblem":
+        """The workload's final matrix and its model."""
+        features = workload.features()
+        return cls(
+            matrix=features.matrix,
+            columns=tuple(features.columns),
+            model=workload.model(),
+            batch_records=int(workload.parameters["batch_records"]),
+        )
+
+    def prefix(self, records: int) -> "ScoringProblem":
+        """The same model on the first ``records`` records."""
+        return replace(self, matrix=self.matrix[:records])
+
+    def sizes(self) -> dict[str, int]:
+        """Records, columns and non-zeros."""
+        records, columns = self.matrix.shape
+        return {"records": records, "columns": columns, "nonzeros": self.matrix.nnz}
+
+    def batches(self) -> Iterator[tuple[slice, sp.csr_matrix]]:
+        """The matrix in batches of ``batch_records`` rows, each with its place among the rows."""
+        for start in range(0, self.matrix.shape[0], self.batch_records):
+            rows = slice(start, start + self.batch_records)
+            yield rows, self.matrix[rows]
+
+    def booster(self, device: str = "cpu", threads: int | None = None) -> "xgboost.Booster":
+        """The model, to run on ``device`` (``cpu`` or ``cuda``) with ``threads`` threads (None: OpenMP's setting)."""
+        import xgboost
+
+        booster = xgboost.Booster(model_file=bytearray(self.model))
+        booster.set_param({"device": device} if threads is None else {"device": device, "nthread": threads})
+        return booster
+
+    def forest(self) -> Forest:
+        """The model's trees.
+
+        Raises:
+            UnsupportedModelError: as `Forest.from_model`.
+
+        """
+        return Forest.from_model(bytes(self.booster().save_raw("json")))
+
+
+def margins(booster: "xgboost.Booster", matrix: sp.csr_matrix) -> np.ndarray:
+    """float32[n] margins of an n x p CSR matrix by way of a DMatrix, on the booster's device.
+
+    It is the way to CUDA too, since XGBoost takes no sparse matrix that lies on the device.
+    """
+    import xgboost
+
+    # Names are matched when a model is loaded; a DMatrix of CSR has none.
+    scores = booster.predict(xgboost.DMatrix(matrix), output_margin=True, validate_features=False)
+    return scores.reshape(matrix.shape[0])
+
+
+def inplace_margins(booster: "xgboost.Booster", matrix: sp.csr_matrix) -> np.ndarray:
+    """float32[n] margins of an n x p CSR matrix read where it lies, on the CPU."""
+    return booster.inplace_predict(matrix, predict_type="margin").reshape(matrix.shape[0])
+
+
+def contributions(booster: "xgboost.Booster", matrix: sp.csr_matrix) -> np.ndarray:
+    """float32[n, p + 1] path-dependent SHAP values of an n x p CSR matrix, the bias last, on the booster's device."""
+    import xgboost
+
+    return booster.predict(xgboost.DMatrix(matrix), pred_contribs=True, validate_features=False)
+
+
+def contributions_in_batches(booster: "xgboost.Booster", problem: ScoringProblem) -> sp.csr_matrix:
+    """CSR float32 n x (p + 1): `contributions` batch by batch, so that no more than one batch is ever dense."""
+    parts = [sp.csr_matrix(contributions(booster, batch)) for _, batch in problem.batches()]
+    return sp.csr_matrix(sp.vstack(parts, format="csr"))
+
+
+def ran_on(booster: "xgboost.Booster") -> str:
+    """The device, ``cpu`` or ``cuda``, of the booster's last run.
+
+    Asked for CUDA where there is no device, or in a build without CUDA, XGBoost computes on the CPU, only warns, and
+    changes the device in its configuration, which is read here.
+    """
+    device: str = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
+    return device.partition(":")[0]
+
+
+def scaled_error(differences: np.ndarray, margins: np.ndarray) -> float:
+    """Largest absolute difference, in units of the largest absolute margin where that is above 1.
+
+    Infinity where a difference is not finite, never NaN.
+    """
+    largest = float(np.abs(differences).max(initial=0)) / max(1.0, float(np.abs(margins).max(initial=0)))
+    return largest if np.isfinite(largest) else float("inf")

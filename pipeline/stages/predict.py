@@ -1,0 +1,53 @@
+"""Predict: the final matrix to one XGBoost score per record.
+
+The score is the margin (log-odds); what is not stored is missing: see `scoring`, which says what that means for a
+caller with dense rows.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..contract import Stage
+from ..errors import UnsupportedModelError
+from ..scoring import ScoringProblem, scaled_error
+
+if TYPE_CHECKING:
+    from ..workload import Workload
+
+
+class Predict(Stage[ScoringProblem, np.ndarray, np.ndarray]):
+    """XGBoost scores: float32[n] margins; an entry that is not stored is zero, and missing to the model."""
+
+    name = "predict"
+    order = 30
+    summary = "final matrix to one XGBoost score (margin) per record"
+    error_measure = "largest difference to float64 margins, relative to the largest margin where that is above 1"
+    # A float32 sum of 500 leaves is off by 1e-6 of the largest margin; one leaf taken wrongly, by 1e-4 and more.
+    tolerance = 1e-5
+
+    def problem(self, workload: "Workload") -> ScoringProblem:
+        """The workload's final matrix and its model."""
+        return ScoringProblem.of(workload)
+
+    def prefix(self, problem: ScoringProblem, records: int) -> ScoringProblem:
+        """The first records."""
+        return problem.prefix(records)
+
+    def sizes(self, problem: ScoringProblem) -> dict[str, int]:
+        """Records, columns and non-zeros."""
+        return problem.sizes()
+
+    def reference(self, problem: ScoringProblem) -> np.ndarray | None:
+        """float64[n] margins by walking the trees (`Forest.margins`); None for a model that `Forest` refuses."""
+        try:
+            forest = problem.forest()
+        except UnsupportedModelError:
+            return None
+        return forest.margins(problem.matrix)
+
+    def error(self, problem: ScoringProblem, answer: np.ndarray, reference: np.ndarray) -> float:
+        """By `scaled_error`; infinity where there is not one finite score per record."""
+        if np.shape(answer) != reference.shape:
+            return float("inf")
+        return scaled_error(answer - reference, reference)

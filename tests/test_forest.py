@@ -1,0 +1,229 @@
+"""The flattened forest: its float64 margins against XGBoost's own, its layout, and the models that it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import xgboost as xgb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from technobench.pipeline import forest as forest_module
+from technobench.pipeline.errors import InputError, UnsupportedModelError
+from technobench.pipeline.forest import Forest
+
+
+def sparse(records, columns, density=0.4, seed=0, scale=1.0):
+    generator = np.random.default_rng(seed)
+    values = generator.normal(scale=scale, size=(records, columns)) * (generator.random((records, columns)) < density)
+    return sp.csr_matrix(values.astype(np.float32))
+
+
+def trained(matrix, rounds=10, seed=0, **parameters):
+    generator = np.random.default_rng(seed)
+    labels = (matrix.sum(axis=1).A1 + generator.normal(size=matrix.shape[0]) > 0).astype(np.float32)
+    options = {"objective": "binary:logistic", "seed": seed, "verbosity": 0, **parameters}
+    return xgb.train(options, xgb.DMatrix(matrix, labels), rounds)
+
+
+def raw_json(booster):
+    return json.loads(bytes(booster.save_raw("json")))
+
+
+def flattened(booster):
+    return Forest.from_model(bytes(booster.save_raw("json")))
+
+
+def xgboost_margins(booster, matrix):
+    return booster.predict(xgb.DMatrix(matrix), output_margin=True)
+
+
+def assert_same_margins(booster, matrix):
+    expected = xgboost_margins(booster, matrix).reshape(matrix.shape[0])
+    margins = flattened(booster).margins(matrix)
+    assert margins.dtype == np.float64
+    np.testing.assert_allclose(margins, expected, rtol=2e-6, atol=2e-6 * max(1.0, np.abs(expected).max(initial=0)))
+    return margins
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"max_depth": 1},
+        {"max_depth": 6, "min_child_weight": 0, "lambda": 0.01},
+        {"max_depth": 3, "num_parallel_tree": 4, "subsample": 0.5},
+        {"max_depth": 6, "tree_method": "exact", "gamma": 3.0},
+        {"max_depth": 0, "max_leaves": 12, "grow_policy": "lossguide"},
+        {"gamma": 1e9},
+    ],
+    ids=["stumps", "deep", "parallel trees", "pruned", "lossguide", "single leaves"],
+)
+def test_margins_are_those_of_xgboost(parameters):
+    matrix = sparse(400, 12)
+    assert_same_margins(trained(matrix, **parameters), sparse(300, 12, seed=1))
+
+
+def test_the_models_above_are_what_their_names_say():
+    matrix = sparse(400, 12)
+    pruned = raw_json(trained(matrix, max_depth=6, tree_method="exact", gamma=3.0))
+    trees = pruned["learner"]["gradient_booster"]["model"]["trees"]
+    assert any(int(tree["tree_param"]["num_deleted"]) > 0 for tree in trees)
+    single = flattened(trained(matrix, gamma=1e9))
+    assert len(single.feature) == 10 and len(single.used_features) == 0
+
+
+@pytest.mark.parametrize(("records", "columns", "density"), [(0, 5, 0.5), (1, 5, 0.5), (50, 5, 0.0), (50, 5, 1.0)])
+def test_margins_of_matrices_at_the_limits(records, columns, density):
+    booster = trained(sparse(300, columns))
+    assert assert_same_margins(booster, sparse(records, columns, density, seed=2)).shape == (records,)
+
+
+def test_margins_do_not_depend_on_the_rows_taken_at_a_time(monkeypatch):
+    matrix = sparse(100, 8)
+    forest = flattened(trained(matrix))
+    whole = forest.margins(matrix)
+    monkeypatch.setattr(forest_module, "ROWS_AT_A_TIME", 7)
+    np.testing.assert_array_equal(forest.margins(matrix), whole)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_tiny_and_huge_values_of_both_signs(scale):
+    matrix = sparse(300, 6, scale=scale)
+    booster = trained(matrix, max_depth=4)
+    thresholds = flattened(booster).threshold
+    assert thresholds.min() < 0 < thresholds.max()
+    assert len(np.unique(assert_same_margins(booster, sparse(300, 6, seed=3, scale=scale)))) > 10
+
+
+def test_a_value_equal_to_a_threshold_goes_right_and_the_float32_below_it_left():
+    booster = trained(sparse(500, 4, density=0.9), rounds=5, max_depth=4)
+    forest = flattened(booster)
+    internal = forest.feature >= 0
+    splits = list(zip(forest.feature[internal], forest.threshold[internal], strict=True))
+    rows = [
+        np.where(np.arange(4) == feature, value, np.float32(0.5))
+        for feature, threshold in splits
+        for value in (threshold, *np.nextafter(threshold, np.float32([-np.inf, np.inf])))
+    ]
+    assert_same_margins(booster, sp.csr_matrix(np.array(rows, np.float32)))
+
+
+def test_what_is_not_stored_is_missing_and_a_stored_zero_is_a_value():
+    matrix = sparse(500, 4, density=0.5)
+    booster = trained(matrix, max_depth=4)
+    stored = sp.csr_matrix(np.ones((20, 4), np.float32))
+    stored.data[:] = 0
+    empty = sp.csr_matrix((20, 4), dtype=np.float32)
+    zero, missing = assert_same_margins(booster, stored), assert_same_margins(booster, empty)
+    assert abs(zero - missing).max() > 1e-3
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    columns=st.integers(1, 8),
+    density=st.sampled_from([0.05, 0.5, 1.0]),
+    depth=st.integers(1, 7),
+    rounds=st.integers(1, 4),
+)
+def test_margins_of_random_models(seed, columns, density, depth, rounds):
+    booster = trained(sparse(120, columns, density, seed), rounds, seed, max_depth=depth, min_child_weight=0)
+    assert_same_margins(booster, sparse(60, columns, density, seed + 1))
+
+
+@pytest.mark.parametrize("base_score", [None, 0.3, 0.999])
+@pytest.mark.parametrize("objective", sorted(forest_module._MARGIN_OF_BASE_SCORE))
+def test_base_score_of_each_objective(objective, base_score):
+    matrix = sparse(200, 5)
+    options = {"objective": objective, "max_depth": 2, "quantile_alpha": 0.5, "expectile_alpha": 0.5, "verbosity": 0}
+    if base_score is not None:
+        options["base_score"] = base_score
+    labels = np.random.default_rng(0).integers(0, 2, 200) if "logi" in objective else np.linspace(0.1, 2, 200)
+    try:
+        booster = xgb.train(options, xgb.DMatrix(matrix, labels), 3)
+    except xgb.core.XGBoostError as error:
+        assert "Unknown objective" in str(error)
+        pytest.skip(f"XGBoost {xgb.__version__} does not have {objective}")
+    assert_same_margins(booster, matrix)
+
+
+@pytest.mark.parametrize("form", ["2.5E-1", "[2.5E-1]"])
+def test_both_forms_of_the_base_score(form):
+    model = raw_json(trained(sparse(200, 5), rounds=1))
+    model["learner"]["learner_model_param"]["base_score"] = form
+    assert Forest.from_model(json.dumps(model).encode()).base_margin == pytest.approx(np.log(1 / 3), abs=1e-6)
+
+
+def test_a_model_without_trees_scores_its_base_score():
+    booster = trained(sparse(200, 5), rounds=0, base_score=0.25)
+    assert assert_same_margins(booster, sparse(3, 5)) == pytest.approx([np.log(1 / 3)] * 3, abs=1e-6)
+
+
+def test_layout():
+    matrix = sparse(300, 9)
+    booster = trained(matrix, rounds=7, max_depth=4)
+    forest = flattened(booster)
+    trees = raw_json(booster)["learner"]["gradient_booster"]["model"]["trees"]
+    assert np.diff(forest.tree_offsets).tolist() == [len(tree["left_children"]) for tree in trees]
+    assert (forest.features, forest.objective) == (9, "binary:logistic")
+    leaf = forest.feature == -1
+    for start, end in zip(forest.tree_offsets[:-1], forest.tree_offsets[1:], strict=True):
+        inside = np.arange(start, end)[~leaf[start:end]]
+        children = np.concatenate([forest.left[inside], forest.right[inside]])
+        assert sorted([start, *children]) == list(range(start, end))
+    assert (forest.left[leaf] == -1).all() and (forest.right[leaf] == -1).all()
+    assert not forest.threshold[leaf].any() and not forest.leaf_value[~leaf].any()
+    np.testing.assert_allclose(
+        forest.cover[forest.left[~leaf]] + forest.cover[forest.right[~leaf]], forest.cover[~leaf], rtol=1e-5
+    )
+    types = {name: getattr(forest, name).dtype.name for name in ("feature", "left", "right", "threshold", "cover")}
+    assert types == {"feature": "int32", "left": "int32", "right": "int32", "threshold": "float32", "cover": "float32"}
+
+
+def test_matrix_with_other_columns_than_the_model():
+    with pytest.raises(InputError, match="5 features, the matrix 6"):
+        flattened(trained(sparse(100, 5))).margins(sparse(3, 6))
+
+
+def refused(booster, reason):
+    with pytest.raises(UnsupportedModelError, match=reason):
+        flattened(booster)
+
+
+def test_linear_and_dropped_trees_are_refused():
+    refused(trained(sparse(200, 5), booster="gblinear"), "gblinear")
+    refused(trained(sparse(200, 5), booster="dart", rate_drop=0.5), "dart")
+
+
+def test_dart_is_refused_in_the_form_of_each_version():
+    model = raw_json(trained(sparse(200, 5)))
+    model["learner"]["gradient_booster"]["model"]["weight_drop"] = [0.5] * 10
+    with pytest.raises(UnsupportedModelError, match="dart"):
+        Forest.from_model(json.dumps(model).encode())
+    model["learner"]["gradient_booster"] = {"name": "dart", "gbtree": {}, "weight_drop": [0.5]}
+    with pytest.raises(UnsupportedModelError, match="dart"):
+        Forest.from_model(json.dumps(model).encode())
+
+
+def test_several_outputs_are_refused():
+    matrix, labels = sparse(90, 5), np.arange(90) % 3
+    refused(xgb.train({"objective": "multi:softprob", "num_class": 3}, xgb.DMatrix(matrix, labels), 2), "multi-class")
+    two = np.column_stack([labels, -labels])
+    for strategy in ("one_output_per_tree", "multi_output_tree"):
+        refused(xgb.train({"multi_strategy": strategy}, xgb.DMatrix(matrix, two), 2), "multi-output")
+
+
+def test_categorical_splits_are_refused():
+    codes = (np.arange(200) % 4).astype(np.float32)[:, None]
+    data = xgb.DMatrix(codes, codes[:, 0] % 2, feature_types=["c"], enable_categorical=True)
+    refused(xgb.train({"max_cat_to_onehot": 1}, data, 2), "categorical")
+
+
+def test_an_objective_of_unknown_link_is_refused():
+    refused(
+        xgb.train({"objective": "count:poisson"}, xgb.DMatrix(sparse(90, 5), np.arange(90) % 3), 2), "count:poisson"
+    )
+
+
+def test_no_trees_and_no_given_base_score_is_refused():
+    refused(trained(sparse(90, 5), rounds=0), "no trees")

@@ -1,0 +1,269 @@
+"""One variant being measured: its worker, its probe at small sizes, its rounds, and the row they give."""
+
+import math
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..pipeline import registry
+from ..pipeline.contract import Variant
+from ..pipeline.row import Extrapolation, Monitored, Row, Status
+from . import host
+from .cases import Group
+from .child import Child, ChildError
+from .extrapolation import LEAST_SIZES, extrapolate
+from .messages import Grade, Graded, Opened, Prepare, Ran, Ready, Run, Task
+
+_SMALLEST_PROBE = 32
+"""Probes begin with at least so many records and double."""
+_PROBE_SHARE = 0.25
+"""Share of the budget that probes may take once there are enough sizes to extrapolate from."""
+_RUNS_PER_PROBE = 2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run measures.
+
+    budget: seconds of runs per case. timeout: seconds for any one request to a worker.
+    rounds: most timed rounds per case. max_rss: bytes above which a row gets an alert.
+    fallback: variant that stands in where the one asked for cannot run; None to run nothing there.
+    alerts: put into every row of the run.
+    """
+
+    run_id: str
+    command: str
+    threads: int
+    budget: float = 60.0
+    rounds: int = 20
+    timeout: float = 3600.0
+    max_rss: int | None = None
+    fallback: str | None = None
+    alerts: tuple[str, ...] = ()
+
+
+@dataclass
+class CaseRun:
+    """One variant of a group, from nothing to a row."""
+
+    group: Group
+    asked: Variant
+    settings: Settings
+    problem_digest: str
+    folder: Path
+    executing: Variant | None = None
+    opened: Opened | None = None
+    ready: Ready | None = None
+    child: Child | None = None
+    warmup: Ran | None = None
+    rounds: list[Ran] = field(default_factory=list)
+    graded: list[Graded] = field(default_factory=list)
+    ran_on: str | None = None
+    extrapolation: Extrapolation | None = None
+    failure: str | None = None
+    missing: str | None = None
+    monitored: Monitored | None = None
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    @property
+    def active(self) -> bool:
+        """Whether the worker is alive and can run more rounds."""
+        return self.child is not None and self.failure is None and self.extrapolation is None
+
+    @property
+    def spent(self) -> float:
+        """Seconds of runs so far."""
+        return sum(ran.seconds for ran in self.rounds) + (self.warmup.seconds if self.warmup else 0.0)
+
+    @property
+    def seconds(self) -> list[float]:
+        """Wall time of the timed rounds."""
+        return [ran.seconds for ran in self.rounds]
+
+    def start(self, fallback: Variant | None) -> None:
+        """Start the worker, find out by small runs whether the whole fits the budget, and warm up.
+
+        Ends with the case ready for rounds, measured once, extrapolated, or failed.
+        """
+        self.missing = self.asked.missing()
+        self.executing = self.asked if self.missing is None else fallback
+        if self.executing is None:
+            return
+        if self.missing is not None and (also_missing := self.executing.missing()) is not None:
+            self.missing += f"; nor can '{self.executing.name}' stand in: {also_missing}"
+            self.executing = None
+            return
+        self.child = Child(self.settings.threads, self.folder / f"{self.asked.stage}-{self.asked.name}.log")
+        self._guarded(self._open_and_warm_up)
+
+    def round(self) -> None:
+        """One timed run."""
+        self._guarded(lambda: self.rounds.append(self._run()))
+
+    def finish(self) -> Row:
+        """Grade the last answer, end the worker, and give the row."""
+        if self.active and self.rounds:
+            self._guarded(self._grade)
+        self.stop()
+        return self._row()
+
+    def stop(self) -> None:
+        """End the worker, whatever it is doing."""
+        if self.child is not None:
+            self.monitored = self.child.close()
+            self.child = None
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except ChildError as error:
+            self.failure = str(error)
+
+    def _ask(self, request: Any, expected: type) -> Any:
+        assert self.child is not None
+        return self.child.ask(request, expected, self.settings.timeout)
+
+    def _run(self) -> Ran:
+        ran: Ran = self._ask(Run(), Ran)
+        self.ran_on = ran.ran_on
+        return ran
+
+    def _grade(self) -> None:
+        self.graded.append(self._ask(Grade(), Graded))
+
+    def _open_and_warm_up(self) -> None:
+        assert self.executing is not None
+        group = self.group
+        task = Task(group.stage, self.executing.name, group.dataset, group.scale, group.parameters, str(self.folder))
+        self.opened = self._ask(task, Opened)
+        if not self._fits_budget():
+            return
+        self.ready = self._ask(Prepare(None), Ready)
+        first = self._run()
+        if 2 * first.seconds > self.settings.budget:
+            self.rounds.append(first)
+        else:
+            self.warmup = first
+            self._grade()
+
+    def _size(self, sizes: dict[str, int]) -> float:
+        assert self.executing is not None
+        return float(math.prod(max(1, sizes[name]) for name in self.executing.grows_with))
+
+    def _fits_budget(self) -> bool:
+        """Climb from small sizes until the whole is seen to fit; else extrapolate from the climb."""
+        assert self.opened is not None
+        assert self.executing is not None
+        whole, records = self._size(self.opened.sizes), self.opened.sizes["records"]
+        budget = self.settings.budget
+        points: list[tuple[float, int, float]] = []
+        sizes: set[float] = set()
+        last: tuple[float, float] | None = None
+        for halvings in range((records // _SMALLEST_PROBE).bit_length() - 1, 0, -1):
+            expected = last[1] * 2 ** len(self.executing.grows_with) if last else 0.0
+            total = sum(point[2] for point in points) + _RUNS_PER_PROBE * expected
+            if len(sizes) >= LEAST_SIZES and total > _PROBE_SHARE * budget:
+                break
+            ready: Ready = self._ask(Prepare(records >> halvings), Ready)
+            size = self._size(ready.sizes)
+            if not points:
+                self._run()  # the first run of all also loads and starts things
+            taken = [self._run().seconds for _ in range(_RUNS_PER_PROBE)]
+            points += [(size, records >> halvings, seconds) for seconds in taken]
+            sizes.add(size)
+            last = (size, min(taken))
+            if last[1] * whole / size <= budget:
+                return True
+        if not points:
+            return True
+        self._grade()
+        self.extrapolation = extrapolate(points, whole, self.executing.grows_with)
+        if self.extrapolation is None:
+            self.failure = f"too slow for --budget {budget:g} s, with too few sizes in it to extrapolate; raise it"
+        return False
+
+    def _row(self) -> Row:
+        status, reason = self._status()
+        executing, stage_class = self.executing, registry.stages()[self.group.stage]
+        ran = self.rounds or ([self.warmup] if self.warmup else [])
+        measured = bool(self.rounds)
+        peaks = [each.peak_bytes for each in ran if each.peak_bytes is not None]
+        commit, dirty = host.revision()
+        errors = [each.error for each in self.graded if each.error is not None and each.error >= 0]
+        return Row(
+            stage=self.group.stage,
+            variant=self.asked.name,
+            device=self.asked.device,
+            status=status,
+            reason=reason,
+            executed=f"{self.group.stage}/{executing.name}@{self.ran_on}" if executing and self.ran_on else None,
+            seconds=self.seconds if measured else None,
+            cpu_seconds=[each.cpu_seconds for each in self.rounds] if measured else None,
+            warmup_seconds=self.warmup.seconds if self.warmup else None,
+            setup_seconds=self.ready.setup_seconds if self.ready else None,
+            fetch_seconds=self.graded[-1].fetch_seconds if measured and self.graded else None,
+            peak_bytes=max(peaks, default=None),
+            resident_bytes=ran[0].resident_bytes if ran else None,
+            error=max(errors, default=None) if len(errors) == len(self.graded) else None,
+            tolerance=stage_class.tolerance,
+            error_measure=stage_class.error_measure,
+            dataset=self.group.dataset,
+            scale=self.group.scale,
+            sizes=self.opened.sizes if self.opened else {},
+            threads=self.settings.threads,
+            parameters=self.group.parameters,
+            problem_digest=self.problem_digest,
+            phases=_median_phases(self.rounds),
+            extrapolation=self.extrapolation,
+            monitored=self.monitored,
+            alerts=[*self.settings.alerts, *self._alerts(max(peaks, default=0))],
+            versions=self.opened.versions if self.opened else host.versions(),
+            thread_settings=self.opened.thread_settings if self.opened else {},
+            host=host.fingerprint(),
+            commit=commit,
+            dirty=dirty,
+            run_id=self.settings.run_id,
+            started=self.started,
+            command=self.settings.command,
+        )
+
+    def _status(self) -> tuple[Status, str | None]:
+        """The status and its reason, the gravest first."""
+        if self.executing is None:
+            return Status.UNAVAILABLE, self.missing
+        if self.failure is not None:
+            return Status.FAILED, self.failure
+        if self.missing is not None:
+            return Status.FELL_BACK, f"'{self.executing.name}' stood in: {self.missing}"
+        if self.ran_on != self.asked.device:
+            return Status.FELL_BACK, f"asked for {self.asked.device}, the work was done on {self.ran_on}"
+        tolerance = registry.stages()[self.group.stage].tolerance
+        for graded in self.graded:
+            if graded.error is not None and not 0 <= graded.error <= tolerance:
+                told = "of the wrong shape" if graded.error < 0 else f"off by {graded.error:.3g}"
+                return Status.MISMATCH, f"the answer is {told}; the tolerance is {tolerance:g}"
+        if self.extrapolation is not None:
+            return Status.EXTRAPOLATED, f"too slow for --budget {self.settings.budget:g} s"
+        if not self.graded or any(graded.error is None for graded in self.graded):
+            return Status.UNVERIFIED, "no reference at this size"
+        return Status.OK, None
+
+    def _alerts(self, peak: int) -> list[str]:
+        alerts = []
+        limit = self.settings.max_rss
+        seen = max(peak, self.monitored.peak_rss_bytes if self.monitored else 0)
+        if limit is not None and seen > limit:
+            alerts.append(f"resident set of {seen / 2**30:.2f} GiB is above the limit of {limit / 2**30:.2f} GiB")
+        if self.rounds and self.warmup is None:
+            alerts.append("one run without warm-up: two would not fit the budget")
+        return alerts
+
+
+def _median_phases(rounds: list[Ran]) -> dict[str, float] | None:
+    phases = [ran.phases for ran in rounds if ran.phases]
+    if not phases:
+        return None
+    return {name: statistics.median(each[name] for each in phases) for name in phases[0]}

@@ -1,0 +1,148 @@
+"""Which cases a run has: stages x variants x datasets x scales, chosen by name or by expression."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ..pipeline import registry
+from ..pipeline.contract import Scalar, Variant
+from ..pipeline.errors import InputError
+from ..pipeline.workload import DEFAULTS
+
+_TOKEN = re.compile(r"\s*(\(|\)|[^\s()]+)")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Variants of one stage on one problem: compared with each other, so measured in turn."""
+
+    stage: str
+    dataset: str
+    scale: float
+    parameters: dict[str, Scalar]
+    variants: tuple[Variant, ...] = field(compare=False)
+
+    def case_name(self, variant: Variant) -> str:
+        """``stage/variant dataset@scale``, what expressions are matched against."""
+        return f"{self.stage}/{variant.name} {self.dataset}@{self.scale:g}"
+
+
+def matches(expression: str, text: str) -> bool:
+    """Whether text satisfies an expression of substrings, ``and``, ``or``, ``not`` and parentheses, as in pytest's -k.
+
+    Raises:
+        InputError: the expression is malformed.
+
+    """
+    tokens = [*_TOKEN.findall(expression), None]
+    position = 0
+
+    def take() -> str | None:
+        nonlocal position
+        position += 1
+        return tokens[position - 1]
+
+    def either() -> bool:
+        value = both()
+        while tokens[position] == "or":
+            take()
+            value = both() or value
+        return value
+
+    def both() -> bool:
+        value = single()
+        while tokens[position] == "and":
+            take()
+            value = single() and value
+        return value
+
+    def single() -> bool:
+        token = take()
+        if token == "not":
+            return not single()
+        if token == "(":
+            value = either()
+            if take() != ")":
+                raise InputError(f"-k {expression!r}: a closing parenthesis is missing")
+            return value
+        if token is None or token in {")", "and", "or"}:
+            raise InputError(f"-k {expression!r}: a name is missing before {token or 'the end'!r}")
+        return token.casefold() in text.casefold()
+
+    value = either()
+    if tokens[position] is not None:
+        raise InputError(f"-k {expression!r}: unexpected {tokens[position]!r}; join names by 'and' or 'or'")
+    return value
+
+
+def parameters_of(stage: str, given: dict[str, str]) -> dict[str, Scalar]:
+    """The stage's and the workload's parameters, with those given as text put in, each of its default's type.
+
+    A given name that this stage lacks but another has is left out: one option may serve a whole matrix.
+
+    Raises:
+        InputError: no stage has a parameter of that name, or the text is not of its type.
+
+    """
+    everywhere = {name for each in registry.stages().values() for name in each.parameters} | set(DEFAULTS)
+    defaults = {**DEFAULTS, **registry.stages()[stage].parameters}
+    chosen = dict(defaults)
+    for name, text in given.items():
+        if name not in everywhere:
+            raise InputError(f"no parameter '{name}'; there are: {', '.join(sorted(everywhere))}")
+        if name in defaults:
+            chosen[name] = _typed(name, text, type(defaults[name]))
+    return chosen
+
+
+def _typed(name: str, text: str, kind: type) -> Scalar:
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        return kind(text)
+    except (ValueError, KeyError):
+        raise InputError(f"parameter {name}={text}: must be of type {kind.__name__}") from None
+
+
+def _checked(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise InputError(f"no {kind} '{name}'; there are: {', '.join(known)}")
+
+
+def groups(
+    stages: Sequence[str],
+    variants: Sequence[str],
+    datasets: Sequence[str],
+    scales: Sequence[float],
+    expression: str | None,
+    given: dict[str, str],
+) -> Iterator[Group]:
+    """The groups of a run in order; an empty selection of stages or variants means all.
+
+    Raises:
+        InputError: unknown names, or nothing left.
+
+    """
+    found = registry.variants().values()
+    _checked("stage", stages, list(registry.stages()))
+    _checked("variant", variants, list(dict.fromkeys(each.name for each in found)))
+    nothing = True
+    for dataset in datasets:
+        for scale in scales:
+            for stage in registry.stages():
+                if stages and stage not in stages:
+                    continue
+                empty = Group(stage, dataset, scale, parameters_of(stage, given), ())
+                chosen = tuple(
+                    each
+                    for each in found
+                    if each.stage == stage
+                    and (not variants or each.name in variants)
+                    and (expression is None or matches(expression, empty.case_name(each)))
+                )
+                if chosen:
+                    nothing = False
+                    yield Group(stage, dataset, scale, empty.parameters, chosen)
+    if nothing:
+        raise InputError("the selection is empty: no variant matches; see 'technobench list'")

@@ -1,0 +1,99 @@
+"""The harness's handle on a worker process: requests with a deadline; every way to die becomes a sentence."""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from ..pipeline.row import Monitored
+from .host import thread_environment
+from .messages import Failed, Reply, Request
+from .monitor import Monitor
+
+_SHOWN_OF_LOG = 500
+ReplyT = TypeVar("ReplyT", bound=Reply)
+
+
+class ChildError(Exception):
+    """The worker failed: an exception in it, a time-out, a crash, or too little memory."""
+
+
+class Child:
+    """A worker process, watched by a monitor from start to end."""
+
+    def __init__(self, threads: int, log: Path) -> None:
+        """Start a worker whose libraries use ``threads`` threads and whose output goes to ``log``."""
+        self.log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "technobench.bench.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                env={**os.environ, **thread_environment(threads)},
+                start_new_session=True,  # an interrupt at the keyboard is the harness's to handle
+            )
+        self.monitor = Monitor(self.process.pid)
+        self.monitor.__enter__()
+
+    def ask(self, request: Request, expected: type[ReplyT], timeout: float) -> ReplyT:
+        """Send a request and wait for its reply, ``timeout`` seconds at most.
+
+        Raises:
+            ChildError: with one sentence on what happened; the worker is dead after all but an exception in it.
+
+        """
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # its death is told below
+            self.process.stdin.write(msgspec.json.encode(request) + b"\n")
+            self.process.stdin.flush()
+        reply = msgspec.json.decode(self._line(timeout), type=Reply)
+        if isinstance(reply, Failed):
+            raise ChildError(reply.reason)
+        assert isinstance(reply, expected)
+        return reply
+
+    def close(self) -> Monitored:
+        """End the worker, if it has not ended; return what the monitor saw."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+        self.monitor.__exit__(None, None, None)
+        return self.monitor.result()
+
+    def _line(self, timeout: float) -> bytes:
+        assert self.process.stdout is not None
+        descriptor = self.process.stdout.fileno()
+        deadline = time.monotonic() + timeout
+        received = b""
+        while not received.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+                self.process.kill()
+                raise ChildError(f"time-out: no answer after {timeout:.0f} s")
+            part = os.read(descriptor, 1 << 16)
+            if not part:
+                raise ChildError(self._death())
+            received += part
+        return received
+
+    def _death(self) -> str:
+        code = self.process.wait()
+        if self.monitor.out_of_memory:
+            return "out of memory: killed when the machine's memory was nearly used up"
+        said = self.log.read_text(errors="replace").strip()[-_SHOWN_OF_LOG:]
+        end = f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        if -code == signal.SIGKILL:
+            end += " (the system may have run out of memory)"
+        return f"crash: the process ended by {end}" + (f"; it said: {said}" if said else "")

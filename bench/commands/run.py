@@ -1,0 +1,315 @@
+"""``technobench run``: measure the selected cases."""
+
+import contextlib
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...pipeline.datasets import catalogue
+from ...pipeline.errors import InputError
+from ...pipeline.needs import cuda_device_count
+from ...pipeline.row import Row, Status, case_key, encode
+from .. import host, store
+from ..case_run import Settings
+from ..cases import Group, groups
+from ..measure import measure, measuring
+from ..progress import Progress, dataset_progress
+from ..table import tables, wide_console
+
+FAILED, REQUIREMENT_NOT_MET = 1, 4
+_NOT_REPEATED = {"resume", "dry_run", "json_file", "results"}
+"""Options that say where rows go, not what is measured: no part of the command that repeats a run."""
+_UNITS = {"": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+
+
+class Size(click.ParamType):
+    """A number of bytes: ``8GiB``, ``500MB``, ``1073741824``."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Bytes."""
+        found = re.fullmatch(r"([0-9.]+)\s*([a-z]*)", str(value).strip().lower())
+        if found is None or found[2] not in _UNITS:
+            self.fail(f"{value!r} is no size; write it as 8GiB or 500MB", param, ctx)
+        return int(float(found[1]) * _UNITS[found[2]])
+
+
+@click.command()
+@click.option(
+    "-k",
+    "expression",
+    metavar="EXPR",
+    help="Cases whose 'stage/variant dataset@scale' matches: 'shap and not naive'.",
+)
+@click.option("--stage", "stages", multiple=True, help="Stage to measure; repeat for more [default: all].")
+@click.option("--variant", "variants", multiple=True, help="Variant to measure; repeat for more [default: all].")
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    default=("whotracksme",),
+    show_default=True,
+    help="Dataset, made if absent; repeat for more.",
+)
+@click.option(
+    "--scale",
+    "scales",
+    type=float,
+    multiple=True,
+    default=(1.0,),
+    show_default=True,
+    help="Size of a synthetic dataset, as a factor; repeat for more.",
+)
+@click.option("--trees", type=click.IntRange(min=1), help="Trees of the default model [default: 500].")
+@click.option("--depth", type=click.IntRange(min=1), help="Depth of its trees [default: 6].")
+@click.option("--param", "given", multiple=True, metavar="NAME=VALUE", help="Any other parameter; repeat for more.")
+@click.option("--rounds", type=click.IntRange(min=1), default=20, show_default=True, help="Most timed rounds per case.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Run time per case; what is too slow for it is extrapolated.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For any one run or set-up; beyond it the case is failed.",
+)
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of every library [default: all usable cores].")
+@click.option(
+    "--fallback",
+    default="never",
+    show_default=True,
+    metavar="never|VARIANT",
+    help="Variant that stands in, visibly, for one that cannot run here.",
+)
+@click.option(
+    "--require",
+    type=click.Choice(["cuda"]),
+    help="Exit with 4 unless every CUDA variant selected ran on a device.",
+)
+@click.option(
+    "--max-rss", type=Size(), metavar="SIZE", help="Resident memory above which a row gets an alert, as 8GiB."
+)
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="",
+    default=None,
+    metavar="[RUN]",
+    help="Go on with an interrupted run (the newest), with its options.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the cases and what would become of them; measure nothing.")
+@click.option(
+    "--json",
+    "json_file",
+    metavar="FILE|-",
+    help="Also write the rows there, one JSON object per line; '-' is standard output.",
+)
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the runs [default: results].",
+)
+@click.pass_context
+def run(context: click.Context, /, **options: Any) -> None:
+    r"""Measure variants in turn, check every answer, and keep one row per case.
+
+    \b
+    technobench run --dataset seed --stage matrix_build --stage predict
+    technobench run --dataset seed -k "shap and not naive" --budget 120
+    technobench run --dataset mine --fallback batched-sparse --json rows.jsonl
+    """
+    folder = store.results_folder(options["results"])
+    finished: list[Row] = []
+    run_id, command = store.new_run_id(), _command(context)
+    if options["resume"] is not None:
+        finished, run_id, command, options = _resumed(context, folder, options)
+    selected = list(
+        groups(
+            options["stages"],
+            options["variants"],
+            options["datasets"],
+            options["scales"],
+            options["expression"],
+            _parameters(options),
+        )
+    )
+    threads = options["threads"] or host.usable_cores()
+    selected = _without_finished(selected, threads, {row.key for row in finished})
+    if options["dry_run"]:
+        _print_cases(selected, threads)
+        return
+    rows = _measure_all(selected, options, Settings(run_id, command, threads), folder)
+    context.exit(_exit_code([*finished, *rows], options["require"]))
+
+
+def _measure_all(selected: list[Group], options: dict[str, Any], settings: Settings, folder: Path) -> list[Row]:
+    """Measure, write and print; what was measured before an interrupt is in the file and in the table."""
+    fallback = None if options["fallback"] == "never" else options["fallback"]
+    no_device = options["require"] == "cuda" and isinstance(cuda_device_count(), str)
+    rows: list[Row] = []
+    quiet = options["json_file"] == "-"
+    progress = Progress(sum(len(group.variants) for group in selected))
+    with _rows_as_json(options["json_file"]) as emit, _interruptible(), measuring() as alerts:
+        settings = Settings(
+            settings.run_id,
+            settings.command,
+            settings.threads,
+            budget=options["budget"],
+            rounds=options["rounds"],
+            timeout=options["timeout"],
+            max_rss=options["max_rss"],
+            fallback=None if no_device else fallback,
+            alerts=alerts,
+        )
+        for dataset, scale in dict.fromkeys((group.dataset, group.scale) for group in selected):
+            with dataset_progress(f"dataset {dataset}@{scale:g}") as done:
+                catalogue.get(dataset, scale, done)
+        file = store.RunFile(folder, settings.run_id)
+        try:
+            for group in _of_cuda(selected) if no_device else selected:
+                for row in measure(group, settings, progress.say):
+                    file.append(row)
+                    emit(row)
+                    rows.append(row)
+                    progress.row(row)
+        finally:
+            progress.close()
+            file.close()
+            if not quiet:
+                _print_tables(store.read(file.path)[0] if file.path.exists() else [])
+            if rows:
+                click.echo(f"rows: {file.path}  (technobench show {settings.run_id})", err=True)
+    return rows
+
+
+def _print_tables(rows: list[Row]) -> None:
+    console = wide_console()
+    for table in tables(rows):
+        console.print(table)
+
+
+def _exit_code(rows: list[Row], require: str | None) -> int:
+    """0, or why not: a requirement not met is graver than a wrong answer."""
+    if require == "cuda":
+        count = cuda_device_count()
+        unmet = [row for row in rows if row.device == "cuda" and not (row.executed or "").endswith("@cuda")]
+        if unmet or isinstance(count, str):
+            told = count if isinstance(count, str) else ", ".join(f"{row.stage}/{row.variant}" for row in unmet)
+            click.echo(f"error: --require cuda is not met: {told}", err=True)
+            return REQUIREMENT_NOT_MET
+    return FAILED if any(row.status in {Status.FAILED, Status.MISMATCH} for row in rows) else 0
+
+
+def _of_cuda(selected: list[Group]) -> Iterator[Group]:
+    for group in selected:
+        variants = tuple(each for each in group.variants if each.device == "cuda")
+        if variants:
+            yield Group(group.stage, group.dataset, group.scale, group.parameters, variants)
+
+
+def _parameters(options: dict[str, Any]) -> dict[str, str]:
+    given = {name: str(options[name]) for name in ("trees", "depth") if options[name] is not None}
+    for text in options["given"]:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--param {text}: write it as NAME=VALUE")
+        given[name] = value
+    return given
+
+
+def _command(context: click.Context) -> str:
+    """The command line that repeats this run: the options that were given, in their long form."""
+    words = ["technobench", "run"]
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if not given or name in _NOT_REPEATED:
+            continue
+        value = context.params[name]
+        for each in value if isinstance(value, tuple) else (value,):
+            words += [max(option.opts, key=len), f"{each:g}" if isinstance(each, float) else str(each)]
+    return shlex.join(words)
+
+
+def _resumed(context: click.Context, folder: Path, given: dict[str, Any]) -> tuple[list[Row], str, str, dict[str, Any]]:
+    """Rows, id, command and options of the run to go on with."""
+    path = store.find(folder, given["resume"] or None)
+    rows, _ = store.read(path)
+    if not rows:
+        raise InputError(f"{path}: holds no row to take the run's options from; start a new run")
+    command = rows[0].command
+    options = context.command.make_context("run", shlex.split(command)[2:]).params
+    kept = {name: given[name] for name in _NOT_REPEATED}
+    click.echo(f"going on with {path.stem}: {len(rows)} rows are there; {command}", err=True)
+    return rows, path.stem, command, {**options, **kept}
+
+
+def _without_finished(selected: list[Group], threads: int, finished: set) -> list[Group]:
+    left = []
+    for group in selected:
+        variants = tuple(
+            each
+            for each in group.variants
+            if case_key(group.stage, each.name, group.dataset, group.scale, threads, group.parameters) not in finished
+        )
+        if variants:
+            left.append(Group(group.stage, group.dataset, group.scale, group.parameters, variants))
+    return left
+
+
+def _print_cases(selected: list[Group], threads: int) -> None:
+    for group in selected:
+        for each in group.variants:
+            missing = each.missing()
+            fate = f"{threads} threads" if missing is None else f"unavailable: {missing}"
+            click.echo(f"{group.case_name(each)}  {fate}")
+
+
+@contextlib.contextmanager
+def _rows_as_json(target: str | None) -> Iterator[Any]:
+    """A function that writes a row as one line of JSON to the target at once."""
+    if target is None:
+        yield lambda row: None
+        return
+    try:
+        stream = sys.stdout.buffer if target == "-" else Path(target).open("wb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise InputError(f"--json {target}: cannot be written ({error.strerror})") from error
+
+    def emit(row: Row) -> None:
+        stream.write(encode(row) + b"\n")
+        stream.flush()
+
+    try:
+        yield emit
+    finally:
+        if target != "-":
+            stream.close()
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Make a request to end (SIGTERM) an interrupt like Ctrl-C, so that workers end and the file is closed."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

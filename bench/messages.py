@@ -1,0 +1,78 @@
+"""What the harness and a worker say to each other: one JSON object per line."""
+
+import msgspec
+
+from ..pipeline.contract import Scalar
+
+
+class Task(msgspec.Struct, frozen=True, tag=True):
+    """The first message to a worker: which problem, and which variant (None: only prepare the reference).
+
+    folder: private to the run; the reference is kept there.
+    """
+
+    stage: str
+    variant: str | None
+    dataset: str
+    scale: float
+    parameters: dict[str, Scalar]
+    folder: str
+
+
+class Prepare(msgspec.Struct, frozen=True, tag=True):
+    """Set the variant up on the first ``records`` records; None for all. Answered by `Ready`."""
+
+    records: int | None
+
+
+class Run(msgspec.Struct, frozen=True, tag=True):
+    """Run once. Answered by `Ran`."""
+
+
+class Grade(msgspec.Struct, frozen=True, tag=True):
+    """Bring the last answer to the host and compare it with the reference. Answered by `Graded`."""
+
+
+class Opened(msgspec.Struct, frozen=True, tag=True):
+    """The problem is loaded (and, without a variant, the reference is computed and kept)."""
+
+    sizes: dict[str, int]
+    digest: str
+    versions: dict[str, str]
+    thread_settings: dict[str, str]
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The variant is set up."""
+
+    setup_seconds: float
+    sizes: dict[str, int]
+
+
+class Ran(msgspec.Struct, frozen=True, tag=True):
+    """One run is over. Peak and resident are bytes, peak None where the system does not tell."""
+
+    seconds: float
+    cpu_seconds: float
+    resident_bytes: int
+    peak_bytes: int | None
+    ran_on: str
+    phases: dict[str, float] | None
+
+
+class Graded(msgspec.Struct, frozen=True, tag=True):
+    """The last answer is graded; ``error`` is None where there is no reference; infinity is sent as -1."""
+
+    fetch_seconds: float
+    error: float | None
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """What was asked raised an exception."""
+
+    reason: str
+    traceback: str
+
+
+Request = Task | Prepare | Run | Grade
+Reply = Opened | Ready | Ran | Graded | Failed

@@ -1,0 +1,125 @@
+"""Samples a process from outside while it works: memory, CPU, I/O and, where NVML is there, the GPU."""
+
+import contextlib
+import threading
+import time
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from ..pipeline.row import Monitored
+
+INTERVAL_SECONDS = 0.1
+_CHILDREN_EVERY = 10
+"""Looking for child processes scans all processes, so it is done at every tenth sample only."""
+_LEAST_AVAILABLE = 0.02
+"""Share of the machine's memory below which the process is killed, before the system kills something else."""
+
+
+class _Gpu:
+    """GPU memory and use of the whole first device, by NVML; nothing where NVML is absent or fails."""
+
+    def __init__(self) -> None:
+        self.handle: Any = None
+        with contextlib.suppress(Exception):  # NVML's errors are not known where it cannot be imported
+            import pynvml
+
+            pynvml.nvmlInit()
+            self.nvml, self.handle = pynvml, pynvml.nvmlDeviceGetHandleByIndex(0)
+
+    def sample(self) -> tuple[int, int] | None:
+        """Bytes used and per cent busy."""
+        if self.handle is None:
+            return None
+        try:
+            used = self.nvml.nvmlDeviceGetMemoryInfo(self.handle).used
+            return int(used), int(self.nvml.nvmlDeviceGetUtilizationRates(self.handle).gpu)
+        except self.nvml.NVMLError:
+            return None
+
+
+class Monitor:
+    """Watches one process in a thread of its own while the ``with`` block is open.
+
+    out_of_memory: set where the process was killed since the machine's memory was nearly used up.
+    """
+
+    def __init__(self, pid: int, interval: float = INTERVAL_SECONDS) -> None:
+        """Watch process ``pid`` every ``interval`` seconds."""
+        self.interval = interval
+        self.process = psutil.Process(pid)
+        self.out_of_memory = False
+        self._watched = [self.process]
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._samples = self._peak_rss = self._read = self._written = 0
+        self._cpu_seconds = self._cost = self._elapsed = 0.0
+        self._gpu_samples: list[tuple[int, int]] = []
+
+    def __enter__(self) -> "Monitor":
+        """Start watching."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop watching."""
+        self._stop.set()
+        self._thread.join()
+
+    def result(self) -> Monitored:
+        """What was seen up to now."""
+        elapsed = max(self._elapsed, 1e-9)
+        gpu = self._gpu_samples
+        return Monitored(
+            samples=self._samples,
+            peak_rss_bytes=self._peak_rss,
+            mean_cpu_percent=round(100 * self._cpu_seconds / elapsed, 1),
+            read_bytes=self._read,
+            written_bytes=self._written,
+            cost_share=round(self._cost / elapsed, 5),
+            gpu_peak_bytes=max((used for used, _ in gpu), default=None),
+            gpu_mean_use_percent=round(sum(busy for _, busy in gpu) / len(gpu), 1) if gpu else None,
+        )
+
+    def _watch(self) -> None:
+        gpu = _Gpu()
+        start, cost_start = time.perf_counter(), time.thread_time()
+        first = self._counters()
+        while True:
+            with contextlib.suppress(psutil.Error):
+                self._sample(first, gpu)
+            self._elapsed, self._cost = time.perf_counter() - start, time.thread_time() - cost_start
+            if self._stop.wait(self.interval):
+                return
+
+    def _sample(self, first: tuple[float, int, int], gpu: _Gpu) -> None:
+        if self._samples % _CHILDREN_EVERY == 0:
+            self._watched = [self.process, *self.process.children(recursive=True)]
+        self._samples += 1
+        resident = 0
+        for process in self._watched:
+            with contextlib.suppress(psutil.Error):
+                resident += process.memory_info().rss
+        self._peak_rss = max(self._peak_rss, resident)
+        cpu, read, written = self._counters()
+        self._cpu_seconds, self._read, self._written = cpu - first[0], read - first[1], written - first[2]
+        if (seen := gpu.sample()) is not None:
+            self._gpu_samples.append(seen)
+        memory = psutil.virtual_memory()
+        if memory.available < _LEAST_AVAILABLE * memory.total:
+            self.out_of_memory = True
+            self.process.kill()
+
+    def _counters(self) -> tuple[float, int, int]:
+        """CPU seconds, bytes read and bytes written of the watched processes since each began."""
+        cpu, read, written = 0.0, 0, 0
+        for process in self._watched:
+            with contextlib.suppress(psutil.Error, AttributeError):
+                times = process.cpu_times()
+                cpu += times.user + times.system
+                counters = process.io_counters()
+                read, written = read + counters.read_bytes, written + counters.write_bytes
+        return cpu, read, written

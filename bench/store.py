@@ -1,0 +1,123 @@
+"""Files of results: one append-only JSON-lines file per run; the only module that touches them."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import filelock
+import msgspec
+
+from ..pipeline.errors import InputError
+from ..pipeline.row import Row, decode, encode
+
+
+def results_folder(given: Path | None = None) -> Path:
+    """Where runs are kept: as given, else ``$TECHNOBENCH_RESULTS``, else ``results`` in the current folder."""
+    return given or Path(os.environ.get("TECHNOBENCH_RESULTS", "results"))
+
+
+def new_run_id() -> str:
+    """A name for a run that sorts by time and that no other run has."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+class RunFile:
+    """A run's file, open for appending by this process alone.
+
+    A row is one write of one line, forced to disk: a kill at any moment leaves whole lines and at most one torn end,
+    which readers pass over and the next writer removes.
+    """
+
+    def __init__(self, folder: Path, run_id: str) -> None:
+        """Open ``folder/run_id.jsonl``, made if absent.
+
+        Raises:
+            InputError: another process is writing this run, or the folder cannot be written.
+
+        """
+        self.run_id = run_id
+        self.path = folder / f"{run_id}.jsonl"
+        self._lock = filelock.FileLock(folder / f".{run_id}.lock")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        except filelock.Timeout:
+            raise InputError(
+                f"{self.path}: another process is writing this run; wait for it, or start a new run"
+            ) from None
+        except OSError as error:
+            raise InputError(
+                f"{folder}: results cannot be written there ({error.strerror}); name another by --results"
+            ) from error
+        _remove_torn_end(self._descriptor)
+
+    def append(self, row: Row) -> None:
+        """Add a row, whole, on disk when this returns."""
+        os.write(self._descriptor, encode(row) + b"\n")
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Let others write; a run without rows leaves no file."""
+        if os.fstat(self._descriptor).st_size == 0:
+            self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+        self._lock.release()
+        Path(self._lock.lock_file).unlink(missing_ok=True)
+
+
+def _remove_torn_end(descriptor: int) -> None:
+    size = os.fstat(descriptor).st_size
+    content = os.pread(descriptor, size, 0)
+    os.ftruncate(descriptor, content.rfind(b"\n") + 1)
+
+
+def read(path: Path) -> tuple[list[Row], list[str]]:
+    """The rows of a file in order, and a sentence for each line that is no row.
+
+    Raises:
+        InputError: the file cannot be read.
+
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); 'technobench show' lists no such run") from error
+    rows: list[Row] = []
+    problems: list[str] = []
+    lines = content.split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            torn = number == len(lines)
+            problems.append(f"{path}:{number}: " + ("torn by a kill, passed over" if torn else f"not a row ({error})"))
+    return rows, problems
+
+
+def runs(folder: Path) -> Iterator[Path]:
+    """Files of runs, newest first by the time of their last row."""
+    if folder.is_dir():
+        yield from sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def find(folder: Path, run: str | None) -> Path:
+    """The file of a run given by path, by id or by the beginning of its id; the newest without one.
+
+    Raises:
+        InputError: there is none, or the beginning fits several.
+
+    """
+    if run is not None and Path(run).is_file():
+        return Path(run)
+    found = [path for path in runs(folder) if run is None or path.stem.startswith(run)]
+    if not found:
+        wanted = "no runs yet" if run is None else f"no run '{run}'"
+        raise InputError(f"{wanted} in {folder}/; 'technobench run' makes one, --results names another folder")
+    if run is not None and len(found) > 1 and run not in {path.stem for path in found}:
+        raise InputError(f"run '{run}' may be any of: {', '.join(path.stem for path in found)}")
+    return next((path for path in found if path.stem == run), found[0])

@@ -1,0 +1,151 @@
+"""The table of a run: pure functions from rows to a rich table."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..pipeline.row import Row, Status
+from .statistics import Interval, median_interval, ratio_interval
+
+NAIVE, BATCHED = "naive", "batched-sparse"
+_LEAST_WIDTH = 160
+_STYLES = {
+    Status.OK: "green",
+    Status.EXTRAPOLATED: "yellow",
+    Status.UNVERIFIED: "yellow",
+    Status.MISMATCH: "bold red",
+    Status.FAILED: "bold red",
+    Status.FELL_BACK: "magenta",
+    Status.UNAVAILABLE: "dim",
+}
+
+
+def duration(seconds: float) -> str:
+    """Seconds with three digits and a unit that fits."""
+    for limit, factor, unit in ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (1e4, 1.0, "s")):
+        if seconds < limit:
+            value = seconds * factor
+            digits = max(0, 2 - len(str(int(value))) + 1)
+            return f"{value:.{digits}f} {unit}"
+    return f"{seconds:,.0f} s"
+
+
+def spread(interval: Interval) -> str:
+    """The half-width of an interval relative to its median."""
+    return "" if interval.low is None else f" ±{100 * interval.half_width:.1f} %"
+
+
+def time_of(row: Row) -> str:
+    """Median and interval of the run time; an estimate is marked as one; a dash where nothing ran."""
+    if row.extrapolation is not None:
+        fitted = row.extrapolation
+        return f"~{duration(fitted.seconds)} ({duration(fitted.low)} to {duration(fitted.high)})"
+    if row.seconds is None:
+        return "-"
+    interval = median_interval(row.seconds)
+    return duration(interval.median) + spread(interval)
+
+
+def speed_up(row: Row, over: Row | None) -> str:
+    """How many times faster than another row of the same group, from rounds that ran in turn where both have them.
+
+    Only right and measured answers have speed-ups; over an extrapolated row it is marked as an estimate.
+    """
+    if over is None or row.status is not Status.OK or row.seconds is None:
+        return "-"
+    if over.status is Status.OK and over.seconds is not None:
+        interval = ratio_interval(over.seconds, row.seconds)
+        return f"{interval.median:.3g}x" + spread(interval)
+    if over.status is Status.EXTRAPOLATED and over.extrapolation is not None:
+        return f"~{over.extrapolation.seconds / statistics.median(row.seconds):.3g}x"
+    return "-"
+
+
+def memory(count: int | None) -> str:
+    """Bytes in MiB."""
+    return "-" if count is None else f"{count / 2**20:,.0f} MiB"
+
+
+def error_of(row: Row) -> str:
+    """The error by the stage's measure."""
+    return "-" if row.error is None else f"{row.error:.2g}"
+
+
+def reason_of(row: Row) -> str:
+    """Why the row is not ok, what did the work instead, and what to know before using its figures."""
+    parts = [row.reason or ""]
+    if row.extrapolation is not None:
+        fitted = row.extrapolation
+        half = (fitted.exponent_high - fitted.exponent_low) / 2
+        parts.append(f"time ~ ({' x '.join(fitted.grows_with)})^{fitted.exponent:.2f} ±{half:.2f}")
+    return "; ".join(part for part in (*parts, *row.alerts) if part)
+
+
+def grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Rows of each dataset, scale and number of threads with a title, in order of appearance."""
+    groups: dict[tuple[str, float, int], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.dataset, row.scale, row.threads), []).append(row)
+    for (dataset, scale, threads), members in groups.items():
+        records = max((row.sizes.get("records", 0) for row in members), default=0)
+        counted = f"{records:,} records, " if records else ""
+        yield f"{dataset} at scale {scale:g}: {counted}{threads} threads", members
+
+
+def _slowest_first(row: Row) -> float:
+    """Key to sort by: estimated or median seconds, slowest first; what has no time comes last."""
+    if row.extrapolation is not None:
+        return -row.extrapolation.seconds
+    return -statistics.median(row.seconds) if row.seconds else float("inf")
+
+
+def by_stage(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Rows of one stage with the same parameters, comparable with each other; slowest first."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.stage, row.key[-1]), []).append(row)
+    for members in groups.values():
+        yield sorted(members, key=_slowest_first)
+
+
+def tables(rows: Sequence[Row]) -> Iterator[RenderableType]:
+    """One table per dataset and scale, and below it what is to be said of single rows."""
+    for title, members in grouped(rows):
+        table = Table(title=title, title_style="bold", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        for heading in ("stage", "variant"):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("time, median", "vs naive", "vs batched-sparse", "peak memory", "error"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("status", no_wrap=True)
+        notes: list[str] = []
+        for group in by_stage(members):
+            others = {row.variant: row for row in group}
+            for position, row in enumerate(group):
+                status = row.status.value
+                if reason := reason_of(row):
+                    notes.append(f"{row.stage}/{row.variant}: {reason}")
+                    status += f" [{len(notes)}]"
+                table.add_row(
+                    "" if position else row.stage,
+                    row.variant,
+                    time_of(row),
+                    speed_up(row, others.get(NAIVE)),
+                    speed_up(row, others.get(BATCHED)),
+                    memory(row.peak_bytes),
+                    error_of(row),
+                    Text(status, _STYLES[row.status]),
+                    end_section=position == len(group) - 1,
+                )
+        yield table
+        yield Text("\n".join(f"[{number}] {note}" for number, note in enumerate(notes, start=1)) + "\n", "dim")
+
+
+def wide_console() -> Console:
+    """Standard output, wide enough for the tables where it is no terminal or a narrow one."""
+    console = Console(highlight=False)
+    console.width = max(console.width, _LEAST_WIDTH)
+    return console

@@ -1,0 +1,153 @@
+"""The process that runs one variant: ``python -m technobench.bench.worker``, told what to do on standard input.
+
+A process of its own keeps one case's memory, threads and crash from the next one's.
+"""
+
+import contextlib
+import ctypes
+import gc
+import math
+import os
+import pickle
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+
+from ..pipeline import registry
+from ..pipeline.contract import Prepared, Stage
+from ..pipeline.datasets import catalogue
+from ..pipeline.workload import Workload
+from .host import thread_settings, versions
+from .messages import Failed, Grade, Graded, Opened, Prepare, Ran, Ready, Reply, Request, Run, Task
+
+_PR_SET_PDEATHSIG = 1
+_CLEAR_PEAK = "5"
+"""Written to ``/proc/self/clear_refs``, sets the peak resident set back to the present one (proc(5))."""
+
+
+def _die_with_parent() -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _peak_bytes(reset: bool = False) -> int | None:
+    """Peak resident set since the last reset; None where the system does not tell."""
+    try:
+        if reset:
+            Path("/proc/self/clear_refs").write_text(_CLEAR_PEAK)
+            return None
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+class Worker:
+    """One variant on one problem."""
+
+    def __init__(self, task: Task) -> None:
+        """Load the problem, and the reference or compute it where no variant is named."""
+        self.task = task
+        self.stage: Stage = registry.stages()[task.stage]
+        workload = Workload(catalogue.get(task.dataset, task.scale), task.parameters)
+        self.digest = workload.digest(*task.parameters)
+        self.whole = self.stage.problem(workload)
+        self.problem: Any = self.whole
+        self.prepared: Prepared | None = None
+        self.answer: Any = None
+        self.reference_file = Path(task.folder) / f"{task.stage}-{self.digest}.reference"
+        if task.variant is None:
+            self.reference_file.write_bytes(pickle.dumps(self.stage.reference(self.whole), protocol=5))
+
+    def opened(self) -> Opened:
+        """What the harness needs to know of the problem."""
+        return Opened(self.stage.sizes(self.whole), self.digest, versions(), thread_settings())
+
+    def prepare(self, request: Prepare) -> Ready:
+        """Set the variant up, on all records or the first ones."""
+        variant = registry.variants()[self.task.stage, self.task.variant or ""]
+        self.prepared = self.answer = None
+        self.problem = self.whole
+        if request.records is not None:
+            self.problem = self.stage.prefix(self.whole, request.records)
+        start = time.perf_counter()
+        self.prepared = variant.prepare(self.problem)
+        self.prepared.sync()
+        return Ready(time.perf_counter() - start, self.stage.sizes(self.problem))
+
+    def run(self, _: Run) -> Ran:
+        """Run once, with nothing else going on in this process."""
+        prepared = self._prepared()
+        self.answer = None
+        gc.collect()
+        gc.disable()
+        resident = psutil.Process().memory_info().rss
+        _peak_bytes(reset=True)
+        try:
+            cpu, start = time.process_time(), time.perf_counter()
+            self.answer = prepared.run()
+            prepared.sync()
+            seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
+        finally:
+            gc.enable()
+        phases = prepared.phases() if prepared.phases else None
+        return Ran(seconds, cpu_seconds, resident, _peak_bytes(), prepared.ran_on(), dict(phases) if phases else None)
+
+    def grade(self, _: Grade) -> Graded:
+        """Compare the last answer with the reference, here and not in the variant."""
+        start = time.perf_counter()
+        answer = self._prepared().fetch(self.answer)
+        fetch_seconds = time.perf_counter() - start
+        if self.problem is self.whole:
+            # Written by a worker of this very run, in a folder that only its user can write.
+            reference = pickle.loads(self.reference_file.read_bytes())
+        else:
+            reference = self.stage.reference(self.problem)
+        if reference is None:
+            return Graded(fetch_seconds, None)
+        error = float(self.stage.error(self.problem, answer, reference))
+        return Graded(fetch_seconds, error if math.isfinite(error) else -1.0)
+
+    def _prepared(self) -> Prepared:
+        if self.prepared is None:
+            raise RuntimeError("asked to run before being prepared")
+        return self.prepared
+
+
+def _reply(worker: Worker | None, request: Request) -> tuple[Worker | None, Reply]:
+    if isinstance(request, Task):
+        opened = Worker(request)
+        return opened, opened.opened()
+    if worker is None:
+        raise RuntimeError("asked to work before a task was given")
+    if isinstance(request, Prepare):
+        return worker, worker.prepare(request)
+    return worker, worker.run(request) if isinstance(request, Run) else worker.grade(request)
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the harness decides what an interrupt means
+    # Libraries may print; what they print must not end up among the replies.
+    replies = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    decoder = msgspec.json.Decoder(Request)
+    worker: Worker | None = None
+    for line in sys.stdin.buffer:
+        try:
+            worker, reply = _reply(worker, decoder.decode(line))
+        except Exception as error:  # whatever a variant raises is a row, not the end of the run
+            reason = f"{type(error).__name__}: {error}".strip()
+            reply = Failed(reason[:2000], traceback.format_exc()[-8000:])
+        replies.write(msgspec.json.encode(reply) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

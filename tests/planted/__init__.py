@@ -1,0 +1,1 @@
+"""Planted variants: see `predict`."""

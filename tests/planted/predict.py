@@ -1,0 +1,115 @@
+"""Variants that go wrong on purpose; the tests install them as another distribution's would be."""
+
+import os
+import signal
+import time
+
+import numpy as np
+from technobench.pipeline.contract import Prepared, variant
+from technobench.pipeline.needs import Need
+from technobench.pipeline.scoring import inplace_margins
+
+
+def _right(problem):
+    booster = problem.booster()
+    return lambda: inplace_margins(booster, problem.matrix)
+
+
+@variant()
+def off_by_a_little(problem):
+    """One score of all is wrong."""
+    right = _right(problem)
+
+    def run():
+        scores = right()
+        scores[len(scores) // 2] += 0.01
+        return scores
+
+    return Prepared(run)
+
+
+@variant()
+def turns_nan(problem):
+    """Gives a score that is not a number."""
+    right = _right(problem)
+    return Prepared(lambda: np.where(np.arange(problem.matrix.shape[0]) == 1, np.nan, right()))
+
+
+@variant()
+def too_short(problem):
+    """Gives one score too few."""
+    right = _right(problem)
+    return Prepared(lambda: right()[:-1])
+
+
+@variant()
+def right_then_wrong(problem):
+    """Is right the first time only."""
+    right, runs = _right(problem), []
+
+    def run():
+        runs.append(1)
+        return right() + (len(runs) > 1)
+
+    return Prepared(run)
+
+
+@variant(device="cuda")
+def lies_about_its_device(problem):
+    """Claims a CUDA device and computes on the CPU."""
+    return Prepared(_right(problem), ran_on=lambda: "cpu")
+
+
+@variant(Need("a unicorn", lambda: "no unicorn here"), device="cuda")
+def needs_a_unicorn(problem):
+    """Cannot run anywhere."""
+    raise AssertionError("must not be prepared")
+
+
+@variant()
+def raises(problem):
+    """Raises in its run."""
+
+    def run():
+        raise ValueError("a reason to fail")
+
+    return Prepared(run)
+
+
+@variant()
+def is_killed(problem):
+    """Is killed by the system, as for want of memory."""
+    return Prepared(lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+@variant()
+def prints(problem):
+    """Prints to standard output, where replies go."""
+    right = _right(problem)
+
+    def run():
+        print("noise\n" * 100, flush=True)
+        os.write(1, b"more noise\n")
+        return right()
+
+    return Prepared(run)
+
+
+@variant()
+def hangs(problem):
+    """Never ends."""
+    return Prepared(lambda: time.sleep(3600))
+
+
+@variant()
+def linear(problem):
+    """Takes 2 ms per record."""
+    right = _right(problem)
+
+    def run():
+        end = time.perf_counter() + 2e-3 * problem.matrix.shape[0]
+        while time.perf_counter() < end:
+            pass
+        return right()
+
+    return Prepared(run)

@@ -1,0 +1,225 @@
+"""``technobench data``: what each sub-command prints, keeps and refuses."""
+
+import json
+import re
+
+import click
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from technobench.bench.commands.data import data
+from technobench.pipeline.datasets import catalogue
+from technobench.pipeline.datasets.dataset import Column, Dataset, Maker
+from technobench.pipeline.datasets.own.roles import Roles
+from technobench.pipeline.errors import InputError, TechnobenchError
+
+CONTENT = "domain,stack,size,won,note\na.example,C++;R,small,yes,1\nb.example,,large,no,2\nc.example,r;Go,small,no,3\n"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    folder = tmp_path / "home"
+    monkeypatch.setenv("TECHNOBENCH_HOME", str(folder))
+    monkeypatch.setenv("COLUMNS", "160")
+    return folder
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "companies.csv"
+    path.write_text(CONTENT)
+    return path
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Two makers in the place of the suite's, ``tiny`` scales, ``given`` takes files; returns the calls."""
+    calls = []
+
+    def make_tiny(folder, scale, files, progress):
+        calls.append((scale, files))
+        records = int(4 * scale)
+        progress(records, records)
+        table = pa.table({"id": [str(row) for row in range(records)], "technologies": ["a|b"] * records})
+        pq.write_table(table, folder / "records.parquet")
+        return Dataset(
+            folder, "tiny", scale, "|", "id", "technologies", None, (), records, records, "", "made up"
+        ).save()
+
+    makers = {
+        "tiny": Maker("tiny", "four records [and more]", make_tiny, scalable=True),
+        "given": Maker("given", "from a file", make_tiny, takes_files=True),
+    }
+    monkeypatch.setattr(catalogue, "makers", lambda: makers)
+    return calls
+
+
+def _run(*arguments):
+    """Standard output of a command that must end well, and that writes nothing to standard error."""
+    result = CliRunner().invoke(data, [str(argument) for argument in arguments])
+    if isinstance(result.exception, TechnobenchError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    return result.stdout
+
+
+OPTIONS = ("--name", "mine", "--technologies", "stack", "--delimiter", ";")
+LABEL = ("--label", "won", "--positive", "yes")
+
+
+def test_add_prints_what_became_of_each_column(file, home):
+    printed = _run("add", file, *OPTIONS, *LABEL, "--id", "domain", "--ignore", "note")
+    rows = {cells[0]: cells[1] for line in printed.splitlines() if len(cells := re.findall(r"[^│]*[^│\s]", line)) == 3}
+    rows = {name.strip(): used.strip() for name, used in rows.items()}
+    assert rows == {
+        "domain": "identifier",
+        "stack": "technologies",
+        "size": "categorical",
+        "won": "label",
+        "note": "not used",
+    }
+    dataset = catalogue.get("mine")
+    assert printed.splitlines()[-1] == f"mine: 3 records x 4 columns, kept in {home / 'datasets' / 'mine@1'}"
+    assert (dataset.identifier, dataset.label, dataset.delimiter) == ("domain", "won", ";")
+    assert pq.read_table(dataset.path).to_pydict() == {
+        "domain": ["a.example", "b.example", "c.example"],
+        "stack": ["C++;R", None, "r;Go"],
+        "size": ["small", "large", "small"],
+        "won": [1, 0, 0],
+    }
+
+
+def test_add_says_that_the_technology_column_was_guessed(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("Tech_Stack\na|b\n")
+    assert "guessed by its name" in _run("add", path, "--name", "mine")
+
+
+def test_add_with_roles_of_a_file_and_options_before_them(file, tmp_path):
+    roles = tmp_path / "roles.toml"
+    roles.write_text(
+        'technologies = "stack"\ndelimiter = "/"\nlabel = "note"\ncategorical = ["note", "size"]\nid = "domain"\n'
+    )
+    with pytest.raises(InputError, match="'note' is named for label and for categorical"):
+        _run("add", file, "--name", "mine", "--roles", roles)
+    _run("add", file, "--name", "mine", "--roles", roles, *LABEL, "--delimiter", ";", "--numeric", "", "--ignore", "")
+    dataset = catalogue.get("mine")
+    assert (dataset.delimiter, dataset.label, dataset.identifier) == (";", "won", "domain")
+    assert dataset.columns == (Column("size", "categorical"), Column("note", "categorical"))
+
+
+def test_add_takes_a_tab_by_its_escape(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("technologies\na\tb\n")
+    with pytest.raises(InputError) as caught:
+        _run("add", path, "--name", "mine")
+    advised = re.search(r"--delimiter '([^']*)'", str(caught.value))
+    assert advised is not None
+    _run("add", path, "--name", "mine", "--delimiter", advised[1])
+    assert catalogue.get("mine").delimiter == "\t"
+
+
+def test_add_hands_on_every_option(file, monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr("technobench.bench.commands.data.add", lambda own, report: seen.append(own) or (_kept(), []))
+    columns = ("--categorical", "a,b", "--numeric", "c", "--ignore", "d,e")
+    reading = ("--format", "csv", "--encoding", "cp1252", "--separator", ";")
+    rest = ("--training-records", 2, "--model", tmp_path / "m.ubj", "--replace")
+    _run("add", file, *OPTIONS, *LABEL, "--id", "domain", *columns, *reading, *rest)
+    own = seen[0]
+    lists = {"categorical": ("a", "b"), "numeric": ("c",), "ignore": ("d", "e")}
+    assert own.roles == Roles("domain", "stack", ";", "won", "yes", **lists)
+    assert (own.file, own.name, own.format, own.encoding, own.separator) == (file, "mine", "csv", "cp1252", ";")
+    assert (own.training_records, own.model, own.replace) == (2, tmp_path / "m.ubj", True)
+
+
+def _kept():
+    folder = catalogue.folder_of("mine")
+    return Dataset(folder, "mine", 1.0, "|", "id", "technologies", None, (), 1, 1, "", "")
+
+
+def test_add_refuses_through_input_errors(file):
+    with pytest.raises(InputError, match=r"companies\.csv: no column 'x' for label"):
+        _run("add", file, *OPTIONS, "--label", "x")
+    with pytest.raises(InputError, match="no such file"):
+        _run("add", file.with_name("absent.csv"), *OPTIONS)
+    with pytest.raises(InputError, match="the delimiter is empty"):
+        _run("add", file, "--name", "mine", "--technologies", "stack", "--delimiter", "")
+    assert CliRunner().invoke(data, ["add", str(file)]).exit_code == 2
+    assert catalogue.kept() == []
+
+
+def test_make_and_list(made, home):
+    assert "none is kept yet" in _run("list")
+    printed = _run("make", "tiny", "--scale", "2.5")
+    assert printed == f"tiny: 10 records x 2 columns, kept in {home / 'datasets' / 'tiny@2.5'}\n"
+    assert made == [(2.5, ())]
+    printed = _run("list")
+    assert "four records [and more]" in printed and "tiny@2.5" in printed
+    assert json.loads(_run("list", "--json")) == {
+        "makers": [
+            {"name": "tiny", "summary": "four records [and more]", "scalable": True, "takes_files": False},
+            {"name": "given", "summary": "from a file", "scalable": False, "takes_files": True},
+        ],
+        "kept": [
+            {"name": "tiny", "scale": 2.5, "records": 10, "columns": 2, "where": str(home / "datasets" / "tiny@2.5")}
+        ],
+    }
+
+
+def test_make_hands_on_files_and_refuses(made, file):
+    _run("make", "given", file)
+    assert made == [(1.0, (file,))]
+    with pytest.raises(InputError, match="takes no files"):
+        _run("make", "tiny", file)
+    with pytest.raises(InputError, match="no dataset 'absent'"):
+        _run("make", "absent")
+    with pytest.raises(InputError, match="--scale -1"):
+        _run("make", "tiny", "--scale", "-1")
+
+
+def test_describe(file):
+    _run("add", file, *OPTIONS, *LABEL, "--id", "domain", "--training-records", "2")
+    described = json.loads(_run("describe", "mine", "--json"))
+    assert described["records"] == 3 and described["raw_columns"] == 5
+    assert described["technologies"] == {
+        "distinct": 3,
+        "nonzeros": 4,
+        "known_none": 0,
+        "unknown": 1,
+        "quantiles": dict.fromkeys(["0%", "5%", "25%", "50%", "75%", "95%", "100%"], 2),
+        "top": [["r", 2], ["c++", 1], ["go", 1]],
+        "unseen_share": 0.5,
+    }
+    assert described["label_share"] == pytest.approx(1 / 3)
+    assert described["columns"] == [
+        {"name": "size", "kind": "categorical", "distinct": 2, "null_share": 0.0},
+        {"name": "note", "kind": "numeric", "distinct": 3, "null_share": 0.0},
+    ]
+    dataset = catalogue.get("mine")
+    assert (described["digest"], described["source"]) == (dataset.digest, dataset.source)
+    printed = _run("describe", "mine")
+    for said in (
+        "r (2), c++ (1), go (1)",
+        "'won', 33.33% positive",
+        "50.00% of the later",
+        dataset.digest,
+        "companies.csv",
+    ):
+        assert said in printed
+
+
+def test_describe_makes_what_is_not_kept_yet(made):
+    assert json.loads(_run("describe", "tiny", "--scale", "2", "--json"))["technologies"]["nonzeros"] == 16
+    assert made == [(2.0, ())]
+    with pytest.raises(InputError, match="no dataset 'absent'"):
+        _run("describe", "absent")
+
+
+@pytest.mark.parametrize("command", ["list", "make", "add", "describe"])
+def test_every_option_has_a_help_text(command):
+    options = [parameter for parameter in data.commands[command].params if isinstance(parameter, click.Option)]
+    assert options and all(option.help for option in options)
+    assert data.commands[command].help

@@ -10,7 +10,7 @@ GPU_LOCK ?= locks/gpu-cu12.lock
 # Datasets, prepared inputs and models stay inside the checkout, so that `make clean` leaves nothing.
 export TECHNOBENCH_HOME ?= $(CURDIR)/.technobench
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-BUDGET ?= 75
+BUDGET ?= 45
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -110,6 +110,10 @@ class CaseRun:
         self.stop()
         return self._row()
 
+    def so_far(self) -> Row:
+        """The row as it would be if the run were interrupted now."""
+        return self._row(f"interrupted after {len(self.rounds)} rounds")
+
     def stop(self) -> None:
         """End the worker, whatever it is doing."""
         if self.child is not None:
@@ -185,7 +189,7 @@ class CaseRun:
             self.failure = f"too slow for --budget {budget:g} s, with too few sizes in it to extrapolate; raise it"
         return False
 
-    def _row(self) -> Row:
+    def _row(self, *alerts: str) -> Row:
         status, reason = self._status()
         executing, stage_class = self.executing, registry.stages()[self.group.stage]
         ran = self.rounds or ([self.warmup] if self.warmup else [])
@@ -218,8 +222,8 @@ class CaseRun:
             problem_digest=self.problem_digest,
             phases=_median_phases(self.rounds),
             extrapolation=self.extrapolation,
-            monitored=self.monitored,
-            alerts=[*self.settings.alerts, *self._alerts(max(peaks, default=0))],
+            monitored=self.child.monitor.result() if self.child else self.monitored,
+            alerts=[*self.settings.alerts, *self._alerts(max(peaks, default=0)), *alerts],
             versions=self.opened.versions if self.opened else host.versions(),
             thread_settings=self.opened.thread_settings if self.opened else {},
             host=host.fingerprint(),

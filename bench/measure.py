@@ -4,7 +4,7 @@ import contextlib
 import math
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import filelock
@@ -30,10 +30,11 @@ ANCHOR = "batched-sparse"
 """What the others of a group are compared with to decide when to stop; the first one where it does not run."""
 
 Say = Callable[[str], None]
+Keep = Callable[[Sequence[Row]], None]
 
 
-def measure(group: Group, settings: Settings, say: Say) -> Iterator[Row]:
-    """The rows of a group, each as soon as its case is over.
+def measure(group: Group, settings: Settings, say: Say, keep: Keep) -> Iterator[Row]:
+    """The rows of a group, each as soon as its case is over; ``keep`` gets those so far of the others, every round.
 
     Raises:
         InputError: the dataset cannot be made, or the fallback is no variant of the stage.
@@ -52,7 +53,7 @@ def measure(group: Group, settings: Settings, say: Say) -> Iterator[Row]:
                     case.start(fallback)
                 if not case.active or case.rounds:
                     yield case.finish()
-            yield from _rounds([case for case in cases if case.active], settings, say)
+            yield from _rounds([case for case in cases if case.active], settings, say, keep)
         finally:
             for case in cases:
                 case.stop()
@@ -88,7 +89,7 @@ def _prepare_reference(cases: list[CaseRun], fallback: Variant | None, say: Say)
         child.close()
 
 
-def _rounds(active: list[CaseRun], settings: Settings, say: Say) -> Iterator[Row]:
+def _rounds(active: list[CaseRun], settings: Settings, say: Say, keep: Keep) -> Iterator[Row]:
     """Run the cases in turn, in a new order each round, until each is known well enough or its budget is spent."""
     order = random.Random(settings.run_id)
     while active:
@@ -96,6 +97,7 @@ def _rounds(active: list[CaseRun], settings: Settings, say: Say) -> Iterator[Row
         say(f"{active[0].group.stage}: round {len(active[0].rounds) + 1} of {len(active)} variants in turn")
         for case in active:
             case.round()
+        keep([case.so_far() for case in active])
         anchor = next((case for case in active if case.asked.name == ANCHOR), active[0])
         done = [case for case in active if _is_done(case, anchor, settings)]
         if anchor in done and len(done) < len(active) and _affordable(anchor, settings):

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import filelock
 import msgspec
 
 from ..pipeline.errors import InputError
+from ..pipeline.home import new_file
 from ..pipeline.row import Row, decode, encode
 
 
@@ -27,7 +28,8 @@ class RunFile:
     """A run's file, open for appending by this process alone.
 
     A row is one write of one line, forced to disk: a kill at any moment leaves whole lines and at most one torn end,
-    which readers pass over and the next writer removes.
+    which readers pass over and the next writer removes. Cases that are still being compared lie in a file beside it
+    (`keep`), replaced whole after every round; `read` joins the two, and the next to open or close makes them one.
     """
 
     def __init__(self, folder: Path, run_id: str) -> None:
@@ -53,14 +55,29 @@ class RunFile:
                 f"{folder}: results cannot be written there ({error.strerror}); name another by --results"
             ) from error
         _remove_torn_end(self._descriptor)
+        self._settle()
 
     def append(self, row: Row) -> None:
         """Add a row, whole, on disk when this returns."""
         os.write(self._descriptor, encode(row) + b"\n")
         os.fsync(self._descriptor)
 
+    def keep(self, rows: Sequence[Row]) -> None:
+        """Remember the rows so far of cases that are not over, in place of those remembered before."""
+        with new_file(_in_flight(self.path)) as written:
+            written.write_bytes(b"".join(encode(row) + b"\n" for row in rows))
+
+    def _settle(self) -> None:
+        """Append what is remembered of cases that were interrupted, and forget it."""
+        finished = {row.key for row in _rows_and_problems(self.path)[0]}
+        for row in _rows_and_problems(_in_flight(self.path))[0]:
+            if row.key not in finished:
+                self.append(row)
+        _in_flight(self.path).unlink(missing_ok=True)
+
     def close(self) -> None:
         """Let others write; a run without rows leaves no file."""
+        self._settle()
         if os.fstat(self._descriptor).st_size == 0:
             self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
@@ -74,17 +91,31 @@ def _remove_torn_end(descriptor: int) -> None:
     os.ftruncate(descriptor, content.rfind(b"\n") + 1)
 
 
+def _in_flight(path: Path) -> Path:
+    """Where the rows so far of the cases of a run that are not over lie."""
+    return path.with_name(f".{path.stem}.in-flight")
+
+
 def read(path: Path) -> tuple[list[Row], list[str]]:
-    """The rows of a file in order, and a sentence for each line that is no row.
+    """The rows of a run in order, those of interrupted cases last, and a sentence for each line that is no row.
 
     Raises:
         InputError: the file cannot be read.
-
     """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file of results; 'technobench show --runs' lists them")
+    rows, problems = _rows_and_problems(path)
+    finished = {row.key for row in rows}
+    return rows + [row for row in _rows_and_problems(_in_flight(path))[0] if row.key not in finished], problems
+
+
+def _rows_and_problems(path: Path) -> tuple[list[Row], list[str]]:
     try:
         content = path.read_bytes()
+    except FileNotFoundError:
+        return [], []
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); 'technobench show' lists no such run") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     rows: list[Row] = []
     problems: list[str] = []
     lines = content.split(b"\n")

@@ -172,6 +172,23 @@ def test_an_interrupted_run_goes_on(start, technobench, tmp_path):
     assert path.read_text().splitlines() == after
 
 
+def test_a_kill_between_rounds_loses_the_round_not_the_rows(start, technobench, tmp_path):
+    process = start("run", "-k", "predict and not cuda and not naive", "--rounds", "100000", "--budget", "60", *SMALL)
+    results = tmp_path / "results"
+    deadline = time.monotonic() + 100
+    while not list(results.glob(".*.in-flight")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    assert technobench("run", "--resume").code == 0
+    (path,) = results.glob("*.jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert sorted(row["variant"] for row in rows) == ["batched-sparse", "xgboost"]
+    for row in rows:
+        assert row["status"] == "ok"
+        assert row["alerts"] == [f"interrupted after {len(row['seconds'])} rounds"]
+
+
 def test_two_runs_at_once_do_not_damage_each_other(start, tmp_path):
     both = [start("run", "--stage", "predict", "--budget", "1", "--rounds", "3", *SMALL) for _ in range(2)]
     for process in both:

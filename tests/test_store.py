@@ -110,3 +110,15 @@ def test_runs_are_found_by_path_id_and_beginning(tmp_path):
 
 def test_rows_survive_their_json():
     assert decode(encode(row())) == row()
+
+
+def test_interrupted_cases_are_remembered_and_settled(tmp_path):
+    file = store.RunFile(tmp_path, "run")
+    file.keep([row("a", seconds=[1.0]), row("b", seconds=[1.0])])
+    file.keep([row("a", seconds=[1.0, 1.1]), row("b", seconds=[1.0, 1.1])])
+    file.append(row("a", seconds=[1.0, 1.1, 1.2]))
+    expected = [row("a", seconds=[1.0, 1.1, 1.2]), row("b", seconds=[1.0, 1.1])]
+    assert store.read(file.path) == (expected, [])  # as after a kill
+    file.close()
+    assert store.read(file.path) == (expected, [])
+    assert [path.name for path in tmp_path.iterdir()] == ["run.jsonl"]

@@ -181,7 +181,7 @@ def _measure_all(selected: list[Group], options: dict[str, Any], settings: Setti
         file = store.RunFile(folder, settings.run_id)
         try:
             for group in _of_cuda(selected) if no_device else selected:
-                for row in measure(group, settings, progress.say):
+                for row in measure(group, settings, progress.say, file.keep):
                     file.append(row)
                     emit(row)
                     rows.append(row)

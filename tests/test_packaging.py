@@ -1,0 +1,195 @@
+"""What must agree with each other: version, changelog, README, Makefile, extras, locks, environment.yml, layout."""
+
+import importlib.metadata
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+LOCKS = {"cpu": "locks/cpu.lock", "gpu-cu12": "locks/gpu-cu12.lock", "gpu-cu13": "locks/gpu-cu13.lock"}
+CONDA_NAMES = {"py-xgboost-gpu": "xgboost", "cudf": "cudf-cu12", "cupy": "cupy-cuda12x"}
+"""Conda's names where they differ from pip's."""
+
+
+def requirements(extra: str | None = None) -> dict[str, Requirement]:
+    project = PROJECT["project"]
+    listed = project["dependencies"] if extra is None else project["optional-dependencies"][extra]
+    return {canonicalize_name(each.name): each for each in map(Requirement, listed)}
+
+
+def locked(extra: str) -> dict[str, set[Version]]:
+    found: dict[str, set[Version]] = {}
+    for line in (ROOT / LOCKS[extra]).read_text().splitlines():
+        if match := re.match(r"([a-zA-Z0-9._-]+)==([^ ;\\]+)", line):
+            found.setdefault(canonicalize_name(match[1]), set()).add(Version(match[2]))
+    return found
+
+
+def test_version_and_changelog_agree():
+    version = PROJECT["project"]["version"]
+    assert importlib.metadata.version("technobench") == version
+    assert re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1] == version
+
+
+@pytest.mark.parametrize("extra", LOCKS)
+def test_locks_meet_the_requirements_and_carry_hashes_and_no_addresses(extra):
+    text = (ROOT / LOCKS[extra]).read_text()
+    assert "://" not in text
+    pins = re.findall(r"^[a-zA-Z0-9._-]+==.*$", text, re.MULTILINE)
+    assert pins
+    assert all(pin.endswith("\\") for pin in pins), "each pin goes on to its hashes"
+    found = locked(extra)
+    for name, requirement in {**requirements(), **requirements(extra), **requirements("dev")}.items():
+        assert found.get(name), f"{name} is not in the lock; run 'make lock'"
+        assert all(version in requirement.specifier for version in found[name]), name
+
+
+def test_conda_says_the_same_as_the_extra():
+    text = (ROOT / "environment.yml").read_text()
+    listed = [Requirement(line.strip()[2:]) for line in text.splitlines() if line.startswith("  - ") and ">=" in line]
+    conda = {CONDA_NAMES.get(each.name, each.name): each.specifier for each in listed}
+    python, _ = conda.pop("python"), conda.pop("cuda-version")
+    assert python == Requirement(f"python{PROJECT['project']['requires-python']}").specifier
+    wanted = {**requirements(), **requirements("gpu-cu12"), **requirements("dev")}
+    assert {canonicalize_name(name): spec for name, spec in conda.items()} == {
+        name: requirement.specifier for name, requirement in wanted.items()
+    }
+
+
+def test_every_package_folder_is_declared():
+    declared = set(PROJECT["tool"]["setuptools"]["packages"])
+    layers = ("pipeline", "cpu_pipeline", "gpu_pipeline", "bench")
+    found = {
+        "technobench." + ".".join(path.parent.relative_to(ROOT).parts)
+        for layer in layers
+        for path in (ROOT / layer).rglob("__init__.py")
+    }
+    assert found == declared
+
+
+def test_make_help_names_every_target():
+    targets = {"help", "run", "smoke", "test", "lint", "test-gpu", "lock", "clean"}
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(re.findall(r"^  make (\S+)", done.stdout, re.MULTILINE)) == targets
+    assert set(re.findall(r"`make ([a-z-]+)`", README)) <= targets
+    assert {"run", "test"} <= set(re.findall(r"`make ([a-z-]+)`", README))
+
+
+def commands_of_readme() -> list[str]:
+    blocks = re.findall(r"^```(?:sh|console)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    return [line.partition("  #")[0].strip() for line in lines if line.startswith(("technobench", "$ technobench"))]
+
+
+def test_readme_shows_commands():
+    assert len(commands_of_readme()) >= 8
+
+
+@pytest.mark.parametrize("command", commands_of_readme())
+def test_commands_of_the_readme_are_understood(technobench, tmp_path, command):
+    """Measuring ones as --dry-run; the others for real, on a small file of one's own."""
+    header = "domain,technologies,bought,industry,employees\n"
+    (tmp_path / "companies.csv").write_text(
+        header + "".join(f"c{i}.example,C++|t{i % 9},{i % 2},retail,{i}\n" for i in range(60))
+    )
+    words = shlex.split(command)[1:]
+    if words[0] == "run":
+        kept = technobench(
+            "data", "add", "companies.csv", "--name", "companies", "--id", "domain", "--label", "bought", "--replace"
+        )
+        assert kept.code == 0, kept.err
+        words.append("--dry-run")
+    if words[0] == "show":
+        assert technobench("run", "--stage", "predict", "--rounds", "1", "--trees", "2").code == 0
+        words = words[:1] + [word for word in words[1:] if word.startswith("-")]
+    if words[:2] == ["data", "describe"]:
+        assert technobench("data", "make", "whotracksme").code == 0
+    if words[:2] == ["data", "add"]:
+        words.append("--replace")
+    if "debian" in words and not list(Path("/var/lib/apt/lists").glob("*Packages*")):
+        pytest.skip("no package index of apt on this machine")
+    done = technobench(*words)
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(("present", "expected"), [(["3.11", "3.13", "3.12"], "3.13"), (["3.12", "3.10"], "3.12")])
+def test_the_newest_python_is_found_where_pyenv_keeps_it(tmp_path, present, expected):
+    """Shims on the PATH that run nothing, as pyenv's for versions that are not chosen, are passed over."""
+    shims = tmp_path / "shims"
+    shims.mkdir()
+    for version in present:
+        shim = shims / f"python{version}"
+        shim.write_text("#!/bin/sh\nexit 127\n")
+        shim.chmod(0o755)
+        binary = tmp_path / "pyenv" / "versions" / f"{version}.1" / "bin" / f"python{version}"
+        binary.parent.mkdir(parents=True)
+        minor = version.partition(".")[2]
+        binary.write_text(f'#!/bin/sh\ncase "$2" in *"(3, {minor})"*) exit 0;; esac\nexit 1\n')
+        binary.chmod(0o755)
+    environment = {"PATH": f"{shims}:/usr/bin:/bin", "PYENV_ROOT": str(tmp_path / "pyenv"), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        ["sh", str(ROOT / "tools" / "find-python")], env=environment, capture_output=True, text=True, check=True
+    )
+    found = done.stdout.strip()
+    assert f"python{expected}" in found or Version(expected) < Version(_version_of(found))
+
+
+def _version_of(python: str) -> str:
+    code = "import sys; print('.'.join(map(str, sys.version_info[:2])))"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_named_python_wins():
+    environment = {"PATH": "/usr/bin:/bin", "PYTHON": "/opt/mine/python"}
+    done = subprocess.run(
+        ["sh", str(ROOT / "tools" / "find-python")], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "/opt/mine/python"
+
+
+def test_a_wheel_holds_every_module_and_the_sample(tmp_path):
+    """Built from a copy: what someone gets who installs it, not the checkout."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode != 0:
+        pytest.skip("not a git checkout")
+    copy = tmp_path / "copy"
+    for name in tracked.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        tmp_path,
+        ".",
+    ]
+    subprocess.run(command, cwd=copy, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    import zipfile
+
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert "technobench/pipeline/datasets/whotracksme.parquet" in names
+    assert "technobench/pipeline/datasets/whotracksme.ATTRIBUTION.txt" in names
+    tops = {name.partition("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"technobench"}
+    for layer in ("pipeline", "cpu_pipeline", "gpu_pipeline", "bench"):
+        for path in (copy / layer).rglob("*.py"):
+            assert f"technobench/{path.relative_to(copy)}" in names

@@ -14,7 +14,7 @@ from ..pipeline.row import Extrapolation, Monitored, Row, Status
 from . import host
 from .cases import Group
 from .child import Child, ChildError
-from .extrapolation import LEAST_SIZES, extrapolate
+from .extrapolation import LEAST_SIZES, Point, extrapolate
 from .messages import Grade, Graded, Opened, Prepare, Ran, Ready, Run, Task
 
 _SMALLEST_PROBE = 32
@@ -163,23 +163,23 @@ class CaseRun:
         assert self.executing is not None
         whole, records = self._size(self.opened.sizes), self.opened.sizes["records"]
         budget = self.settings.budget
-        points: list[tuple[float, int, float]] = []
+        points: list[Point] = []
         sizes: set[float] = set()
-        last: tuple[float, float] | None = None
+        last = 0.0
         for halvings in range((records // _SMALLEST_PROBE).bit_length() - 1, 0, -1):
-            expected = last[1] * 2 ** len(self.executing.grows_with) if last else 0.0
-            total = sum(point[2] for point in points) + _RUNS_PER_PROBE * expected
+            expected = last * 2 ** len(self.executing.grows_with)
+            total = sum(point.seconds for point in points) + _RUNS_PER_PROBE * expected
             if len(sizes) >= LEAST_SIZES and total > _PROBE_SHARE * budget:
                 break
             ready: Ready = self._ask(Prepare(records >> halvings), Ready)
             size = self._size(ready.sizes)
             if not points:
                 self._run()  # the first run of all also loads and starts things
-            taken = [self._run().seconds for _ in range(_RUNS_PER_PROBE)]
-            points += [(size, records >> halvings, seconds) for seconds in taken]
+            taken = [self._run() for _ in range(_RUNS_PER_PROBE)]
+            points += [Point(size, records >> halvings, ran.phases or {"run": ran.seconds}) for ran in taken]
             sizes.add(size)
-            last = (size, min(taken))
-            if last[1] * whole / size <= budget:
+            last = min(ran.seconds for ran in taken)
+            if last * whole / size <= budget:
                 return True
         if not points:
             return True

@@ -39,6 +39,11 @@ def spread(interval: Interval) -> str:
     return "" if interval.low is None else f" ±{100 * interval.half_width:.1f} %"
 
 
+def times(ratio: float) -> str:
+    """A ratio with three digits."""
+    return f"{ratio:,.0f}x" if ratio >= 100 else f"{ratio:.3g}x"
+
+
 def time_of(row: Row) -> str:
     """Median and interval of the run time; an estimate is marked as one; a dash where nothing ran."""
     if row.extrapolation is not None:
@@ -59,9 +64,9 @@ def speed_up(row: Row, over: Row | None) -> str:
         return "-"
     if over.status is Status.OK and over.seconds is not None:
         interval = ratio_interval(over.seconds, row.seconds)
-        return f"{interval.median:.3g}x" + spread(interval)
+        return times(interval.median) + spread(interval)
     if over.status is Status.EXTRAPOLATED and over.extrapolation is not None:
-        return f"~{over.extrapolation.seconds / statistics.median(row.seconds):.3g}x"
+        return "~" + times(over.extrapolation.seconds / statistics.median(row.seconds))
     return "-"
 
 
@@ -81,7 +86,8 @@ def reason_of(row: Row) -> str:
     if row.extrapolation is not None:
         fitted = row.extrapolation
         half = (fitted.exponent_high - fitted.exponent_low) / 2
-        parts.append(f"time ~ ({' x '.join(fitted.grows_with)})^{fitted.exponent:.2f} ±{half:.2f}")
+        size = " x ".join(fitted.grows_with)
+        parts.append(f"from {fitted.points[-1][1]:,} records, as ({size})^{fitted.exponent:.2f} ±{half:.2f}")
     return "; ".join(part for part in (*parts, *row.alerts) if part)
 
 

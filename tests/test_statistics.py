@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from technobench.bench.extrapolation import extrapolate
+from technobench.bench.extrapolation import Point, extrapolate
 from technobench.bench.statistics import median_interval, ratio_interval
 
 
@@ -40,7 +40,11 @@ def test_rounds_beyond_the_shorter_one_are_left_out():
 
 
 def points_of(exponent, noise, random, sizes=(100, 200, 400, 800)):
-    return [(float(s), s, 1e-3 * s**exponent * np.exp(noise * random.normal())) for s in sizes for _ in range(2)]
+    return [
+        Point(float(s), s, {"run": 1e-3 * s**exponent * np.exp(noise * random.normal())})
+        for s in sizes
+        for _ in range(2)
+    ]
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0])
@@ -62,5 +66,23 @@ def test_prediction_intervals_cover():
 def test_too_few_sizes_or_too_short_runs_give_no_estimate():
     random = np.random.default_rng(0)
     assert extrapolate(points_of(1, 0, random, sizes=(100, 200)), 1e4, ("records",)) is None
-    assert extrapolate([(s, int(s), 1e-4) for s in (1.0, 2.0, 3.0)], 1e4, ("records",)) is None
+    assert extrapolate([Point(s, int(s), {"run": 1e-4}) for s in (1.0, 2.0, 3.0)], 1e4, ("records",)) is None
     assert extrapolate([], 1e4, ("records",)) is None
+
+
+def test_phases_that_grow_with_different_powers_are_added_up():
+    """A quadratic phase that is small at the sizes measured rules at the size predicted; one law for the sum misses."""
+    random = np.random.default_rng(5)
+
+    def phases(size):
+        noise = np.exp(0.02 * random.normal(size=3))
+        return {"read": 1e-7 * size, "matrix": 2e-6 * size**2 * noise[0], "shap": 5e-3 * size * noise[1]}
+
+    points = [Point(float(s), s, phases(s)) for s in (100, 200, 400, 800) for _ in range(2)]
+    whole = sum({"read": 1e-7 * 5e4, "matrix": 2e-6 * 5e4**2, "shap": 5e-3 * 5e4}.values())
+    fitted = extrapolate(points, 5e4, ("records",))
+    assert fitted.low < whole < fitted.high
+    assert fitted.seconds == pytest.approx(whole, rel=0.2)
+    assert 1.9 < fitted.exponent <= 2.1
+    summed = extrapolate([Point(p.size, p.records, {"run": p.seconds}) for p in points], 5e4, ("records",))
+    assert summed.seconds < whole / 2

@@ -1,12 +1,13 @@
 """Which cases a run has: stages x variants x datasets x scales, chosen by name or by expression."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from ..pipeline import registry
 from ..pipeline.contract import Scalar, Variant
 from ..pipeline.errors import InputError
+from ..pipeline.row import CaseKey, case_key
 from ..pipeline.workload import DEFAULTS
 
 _TOKEN = re.compile(r"\s*(\(|\)|[^\s()]+)")
@@ -146,3 +147,25 @@ def groups(
                     yield Group(stage, dataset, scale, empty.parameters, chosen)
     if nothing:
         raise InputError("the selection is empty: no variant matches; see 'technobench list'")
+
+
+def on_device(selected: Sequence[Group], device: str) -> list[Group]:
+    """The groups with only the variants of a device."""
+    return _filtered(selected, lambda group, variant: variant.device == device)
+
+
+def without_finished(selected: Sequence[Group], threads: int, finished: Collection[CaseKey]) -> list[Group]:
+    """The groups without the cases whose rows are there."""
+
+    def is_left(group: Group, variant: Variant) -> bool:
+        key = case_key(group.stage, variant.name, group.dataset, group.scale, threads, group.parameters)
+        return key not in finished
+
+    return _filtered(selected, is_left)
+
+
+def _filtered(selected: Sequence[Group], wanted: Callable[[Group, Variant], bool]) -> list[Group]:
+    left = (
+        replace(group, variants=tuple(each for each in group.variants if wanted(group, each))) for group in selected
+    )
+    return [group for group in left if group.variants]

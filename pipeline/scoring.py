@@ -12,11 +12,12 @@ All trees count, also where the model names a best iteration of early stopping: 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 import numpy as np
 import scipy.sparse as sp
 
+from .contract import AnswerT, ReferenceT, Stage
 from .forest import Forest
 
 if TYPE_CHECKING:
@@ -81,6 +82,22 @@ class ScoringProblem:
 
         """
         return Forest.from_model(bytes(self.booster().save_raw("json")))
+
+
+class ScoringStage(Stage[ScoringProblem, AnswerT, ReferenceT], Generic[AnswerT, ReferenceT]):
+    """A stage that starts from the final matrix and the model."""
+
+    def problem(self, workload: "Workload") -> ScoringProblem:
+        """The workload's final matrix and its model."""
+        return ScoringProblem.of(workload)
+
+    def prefix(self, problem: ScoringProblem, records: int) -> ScoringProblem:
+        """The first records."""
+        return problem.prefix(records)
+
+    def sizes(self, problem: ScoringProblem) -> dict[str, int]:
+        """Records, columns and non-zeros."""
+        return problem.sizes()
 
 
 def margins(booster: "xgboost.Booster", matrix: sp.csr_matrix) -> np.ndarray:

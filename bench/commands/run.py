@@ -14,10 +14,10 @@ import click
 from ...pipeline.datasets import catalogue
 from ...pipeline.errors import InputError
 from ...pipeline.needs import cuda_device_count
-from ...pipeline.row import Row, Status, case_key, encode
+from ...pipeline.row import Row, Status, encode
 from .. import host, store
 from ..case_run import Settings
-from ..cases import Group, groups
+from ..cases import Group, groups, on_device, without_finished
 from ..measure import measure, measuring
 from ..progress import Progress, dataset_progress
 from ..table import tables, wide_console
@@ -148,7 +148,7 @@ def run(context: click.Context, /, **options: Any) -> None:
         )
     )
     threads = options["threads"] or host.usable_cores()
-    selected = _without_finished(selected, threads, {row.key for row in finished})
+    selected = without_finished(selected, threads, {row.key for row in finished})
     if options["dry_run"]:
         _print_cases(selected, threads)
         return
@@ -180,7 +180,7 @@ def _measure_all(selected: list[Group], options: dict[str, Any], settings: Setti
                 catalogue.get(dataset, scale, done)
         file = store.RunFile(folder, settings.run_id)
         try:
-            for group in _of_cuda(selected) if no_device else selected:
+            for group in on_device(selected, "cuda") if no_device else selected:
                 for row in measure(group, settings, progress.say, file.keep):
                     file.append(row)
                     emit(row)
@@ -212,13 +212,6 @@ def _exit_code(rows: list[Row], require: str | None) -> int:
             click.echo(f"error: --require cuda is not met: {told}", err=True)
             return REQUIREMENT_NOT_MET
     return FAILED if any(row.status in {Status.FAILED, Status.MISMATCH} for row in rows) else 0
-
-
-def _of_cuda(selected: list[Group]) -> Iterator[Group]:
-    for group in selected:
-        variants = tuple(each for each in group.variants if each.device == "cuda")
-        if variants:
-            yield Group(group.stage, group.dataset, group.scale, group.parameters, variants)
 
 
 def _parameters(options: dict[str, Any]) -> dict[str, str]:
@@ -256,19 +249,6 @@ def _resumed(context: click.Context, folder: Path, given: dict[str, Any]) -> tup
     kept = {name: given[name] for name in _NOT_REPEATED}
     click.echo(f"going on with {path.stem}: {len(rows)} rows are there; {command}", err=True)
     return rows, path.stem, command, {**options, **kept}
-
-
-def _without_finished(selected: list[Group], threads: int, finished: set) -> list[Group]:
-    left = []
-    for group in selected:
-        variants = tuple(
-            each
-            for each in group.variants
-            if case_key(group.stage, each.name, group.dataset, group.scale, threads, group.parameters) not in finished
-        )
-        if variants:
-            left.append(Group(group.stage, group.dataset, group.scale, group.parameters, variants))
-    return left
 
 
 def _print_cases(selected: list[Group], threads: int) -> None:

@@ -4,19 +4,13 @@ The score is the margin (log-odds); what is not stored is missing: see `scoring`
 caller with dense rows.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ..contract import Stage
 from ..errors import UnsupportedModelError
-from ..scoring import ScoringProblem, scaled_error
-
-if TYPE_CHECKING:
-    from ..workload import Workload
+from ..scoring import ScoringProblem, ScoringStage, scaled_error
 
 
-class Predict(Stage[ScoringProblem, np.ndarray, np.ndarray]):
+class Predict(ScoringStage[np.ndarray, np.ndarray]):
     """XGBoost scores: float32[n] margins; an entry that is not stored is zero, and missing to the model."""
 
     name = "predict"
@@ -25,18 +19,6 @@ class Predict(Stage[ScoringProblem, np.ndarray, np.ndarray]):
     error_measure = "largest difference to float64 margins, relative to the largest margin where that is above 1"
     # A float32 sum of 500 leaves is off by 1e-6 of the largest margin; one leaf taken wrongly, by 1e-4 and more.
     tolerance = 1e-5
-
-    def problem(self, workload: "Workload") -> ScoringProblem:
-        """The workload's final matrix and its model."""
-        return ScoringProblem.of(workload)
-
-    def prefix(self, problem: ScoringProblem, records: int) -> ScoringProblem:
-        """The first records."""
-        return problem.prefix(records)
-
-    def sizes(self, problem: ScoringProblem) -> dict[str, int]:
-        """Records, columns and non-zeros."""
-        return problem.sizes()
 
     def reference(self, problem: ScoringProblem) -> np.ndarray | None:
         """float64[n] margins by walking the trees (`Forest.margins`); None for a model that `Forest` refuses."""

@@ -6,18 +6,13 @@ background data) define; `shapley` has the formula. What is not stored is missin
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..contract import Stage
 from ..errors import UnsupportedModelError
-from ..scoring import ScoringProblem, scaled_error
+from ..scoring import ScoringProblem, ScoringStage, scaled_error
 from ..shapley import shapley_values
-
-if TYPE_CHECKING:
-    from ..workload import Workload
 
 Contributions = sp.csr_matrix | np.ndarray
 
@@ -40,7 +35,7 @@ class ShapReference:
     contributions: np.ndarray
 
 
-class Shap(Stage[ScoringProblem, Contributions, ShapReference]):
+class Shap(ScoringStage[Contributions, ShapReference]):
     """Explanations of XGBoost scores: float32 n x (p + 1), sparse (CSR) or dense, the bias in the last column."""
 
     name = "shap"
@@ -53,18 +48,6 @@ class Shap(Stage[ScoringProblem, Contributions, ShapReference]):
     # XGBoost's float32 is off by 2e-7 with 500 trees of depth 6, and by 7e-7 at depth 12. At depth 20 its versions
     # before 3.4, which divide weights out of a path again, are off by 1e-4: a mismatch, rightly.
     tolerance = 1e-5
-
-    def problem(self, workload: "Workload") -> ScoringProblem:
-        """The workload's final matrix and its model."""
-        return ScoringProblem.of(workload)
-
-    def prefix(self, problem: ScoringProblem, records: int) -> ScoringProblem:
-        """The first records."""
-        return problem.prefix(records)
-
-    def sizes(self, problem: ScoringProblem) -> dict[str, int]:
-        """Records, columns and non-zeros."""
-        return problem.sizes()
 
     def reference(self, problem: ScoringProblem) -> ShapReference | None:
         """Margins of all records, Shapley values of some, evenly spread; None for a model that is not supported."""

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ..pipeline import registry
 from ..pipeline.contract import Variant
 from ..pipeline.row import Extrapolation, Monitored, Row, Status
@@ -22,6 +24,7 @@ _SMALLEST_PROBE = 32
 _PROBE_SHARE = 0.25
 """Share of the budget that probes may take once there are enough sizes to extrapolate from."""
 _RUNS_PER_PROBE = 2
+_MEMOISED = 0.01
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Settings:
     """
 
     run_id: str
+    session: str
     command: str
     threads: int
     budget: float = 60.0
@@ -111,8 +115,12 @@ class CaseRun:
         return self._row()
 
     def so_far(self) -> Row:
-        """The row as it would be if the run were interrupted now."""
-        return self._row(f"interrupted after {len(self.rounds)} rounds")
+        """The row if the run were interrupted now: its last answer is not graded."""
+        row = self._row()
+        if row.status is Status.OK:
+            reason = f"interrupted after {len(self.rounds)} rounds, the last answer was not graded"
+            row = msgspec.structs.replace(row, status=Status.UNVERIFIED, reason=reason)
+        return msgspec.structs.replace(row, interrupted=True)
 
     def stop(self) -> None:
         """End the worker, whatever it is doing."""
@@ -132,7 +140,8 @@ class CaseRun:
 
     def _run(self) -> Ran:
         ran: Ran = self._ask(Run(), Ran)
-        self.ran_on = ran.ran_on
+        if self.ran_on in (None, self.asked.device):  # once off the device that was asked for stays so in the row
+            self.ran_on = ran.ran_on
         return ran
 
     def _grade(self) -> None:
@@ -184,17 +193,23 @@ class CaseRun:
         if not points:
             return True
         self._grade()
-        self.extrapolation = extrapolate(points, whole, self.executing.grows_with)
-        if self.extrapolation is None:
+        fitted = extrapolate(points, whole, self.executing.grows_with)
+        if fitted is not None and fitted.seconds <= budget:
+            return True
+        self.extrapolation = fitted
+        if fitted is None:
             self.failure = f"too slow for --budget {budget:g} s, with too few sizes in it to extrapolate; raise it"
         return False
 
-    def _row(self, *alerts: str) -> Row:
+    def _row(self) -> Row:
         status, reason = self._status()
         executing, stage_class = self.executing, registry.stages()[self.group.stage]
         ran = self.rounds or ([self.warmup] if self.warmup else [])
         measured = bool(self.rounds)
         peaks = [each.peak_bytes for each in ran if each.peak_bytes is not None]
+        watched = self.child.monitor.result() if self.child else self.monitored
+        if watched is not None and watched.peak_with_children_bytes is not None:
+            peaks.append(watched.peak_with_children_bytes)
         commit, dirty = host.revision()
         errors = [each.error for each in self.graded if each.error is not None and each.error >= 0]
         return Row(
@@ -222,38 +237,50 @@ class CaseRun:
             problem_digest=self.problem_digest,
             phases=_median_phases(self.rounds),
             extrapolation=self.extrapolation,
-            monitored=self.child.monitor.result() if self.child else self.monitored,
-            alerts=[*self.settings.alerts, *self._alerts(max(peaks, default=0)), *alerts],
+            monitored=watched,
+            alerts=[*self.settings.alerts, *self._alerts(max(peaks, default=0))],
             versions=self.opened.versions if self.opened else host.versions(),
             thread_settings=self.opened.thread_settings if self.opened else {},
             host=host.fingerprint(),
             commit=commit,
             dirty=dirty,
             run_id=self.settings.run_id,
+            session=self.settings.session,
             started=self.started,
             command=self.settings.command,
         )
 
     def _status(self) -> tuple[Status, str | None]:
-        """The status and its reason, the gravest first."""
+        """The status and its reason, the gravest first: a wrong answer is wrong wherever it was computed."""
         if self.executing is None:
             return Status.UNAVAILABLE, self.missing
         if self.failure is not None:
             return Status.FAILED, self.failure
+        fallback = None
         if self.missing is not None:
-            return Status.FELL_BACK, f"'{self.executing.name}' stood in: {self.missing}"
-        if self.ran_on != self.asked.device:
-            return Status.FELL_BACK, f"asked for {self.asked.device}, the work was done on {self.ran_on}"
+            fallback = f"'{self.executing.name}' stood in: {self.missing}"
+        elif self.ran_on != self.asked.device:
+            fallback = f"asked for {self.asked.device}, the work was done on {self.ran_on}"
+        if (wrong := self._wrong()) is not None:
+            return Status.MISMATCH, "; ".join(filter(None, (wrong, fallback)))
+        if fallback is not None:
+            return Status.FELL_BACK, fallback
+        unchecked = next((graded.why for graded in self.graded if graded.error is None), None)
+        if self.extrapolation is not None:
+            needed = f"needs some {self.extrapolation.seconds:.3g} s, --budget is {self.settings.budget:g} s"
+            return Status.EXTRAPOLATED, "; ".join(filter(None, (needed, unchecked)))
+        if unchecked is not None or not self.graded:
+            return Status.UNVERIFIED, unchecked
+        return Status.OK, None
+
+    def _wrong(self) -> str | None:
+        """What is wrong with the answers graded so far, or None."""
         tolerance = registry.stages()[self.group.stage].tolerance
         for graded in self.graded:
             if graded.error is not None and not 0 <= graded.error <= tolerance:
-                told = "of the wrong shape" if graded.error < 0 else f"off by {graded.error:.3g}"
-                return Status.MISMATCH, f"the answer is {told}; the tolerance is {tolerance:g}"
-        if self.extrapolation is not None:
-            return Status.EXTRAPOLATED, f"too slow for --budget {self.settings.budget:g} s"
-        if not self.graded or any(graded.error is None for graded in self.graded):
-            return Status.UNVERIFIED, "no reference at this size"
-        return Status.OK, None
+                told = "of the wrong shape or not finite" if graded.error < 0 else f"off by {graded.error:.3g}"
+                return f"the answer is {told}; the tolerance is {tolerance:g}"
+        return None
 
     def _alerts(self, peak: int) -> list[str]:
         alerts = []
@@ -262,7 +289,9 @@ class CaseRun:
         if limit is not None and seen > limit:
             alerts.append(f"resident set of {seen / 2**30:.2f} GiB is above the limit of {limit / 2**30:.2f} GiB")
         if self.rounds and self.warmup is None:
-            alerts.append("one run without warm-up: two would not fit the budget")
+            alerts.append("one run without warm-up, not in turn: two would not fit the budget")
+        if self.warmup and self.rounds and statistics.median(self.seconds) < _MEMOISED * self.warmup.seconds:
+            alerts.append("later runs take under a hundredth of the first: is an answer remembered?")
         return alerts
 
 

@@ -1,11 +1,13 @@
 """Which cases a run has: stages x variants x datasets x scales, chosen by name or by expression."""
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..pipeline import registry
 from ..pipeline.contract import Scalar, Variant
+from ..pipeline.datasets import catalogue
 from ..pipeline.errors import InputError
 from ..pipeline.row import CaseKey, case_key
 from ..pipeline.workload import DEFAULTS
@@ -98,17 +100,24 @@ def parameters_of(stage: str, given: dict[str, str]) -> dict[str, Scalar]:
 
 def _typed(name: str, text: str, kind: type) -> Scalar:
     try:
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
-        return kind(text)
+        value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError):
         raise InputError(f"parameter {name}={text}: must be of type {kind.__name__}") from None
+    if kind in (int, float) and not (math.isfinite(value) and (value > 0 or (name == "seed" and value == 0))):
+        raise InputError(f"parameter {name}={text}: must be above 0 and finite")
+    return value
 
 
 def _checked(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             raise InputError(f"no {kind} '{name}'; there are: {', '.join(known)}")
+
+
+def _scales_of(dataset: str, datasets: Sequence[str], scales: Sequence[float]) -> Sequence[float]:
+    """Scales are for the datasets that have them; alone, a dataset without them is refused where it is made."""
+    scalable = {name for name, maker in catalogue.makers().items() if maker.scalable}
+    return scales if dataset in scalable or not scalable.intersection(datasets) else (1.0,)
 
 
 def groups(
@@ -130,7 +139,7 @@ def groups(
     _checked("variant", variants, list(dict.fromkeys(each.name for each in found)))
     nothing = True
     for dataset in datasets:
-        for scale in scales:
+        for scale in _scales_of(dataset, datasets, scales):
             for stage in registry.stages():
                 if stages and stage not in stages:
                     continue

@@ -18,6 +18,7 @@ from .messages import Failed, Reply, Request
 from .monitor import Monitor
 
 _SHOWN_OF_LOG = 500
+_POLL_SECONDS = 0.5
 ReplyT = TypeVar("ReplyT", bound=Reply)
 
 
@@ -54,7 +55,8 @@ class Child:
         with contextlib.suppress(BrokenPipeError):  # its death is told below
             self.process.stdin.write(msgspec.json.encode(request) + b"\n")
             self.process.stdin.flush()
-        reply = msgspec.json.decode(self._line(timeout), type=Reply)
+        with self.monitor.watching():
+            reply = msgspec.json.decode(self._line(timeout), type=Reply)
         if isinstance(reply, Failed):
             raise ChildError(reply.reason)
         assert isinstance(reply, expected)
@@ -62,8 +64,7 @@ class Child:
 
     def close(self) -> Monitored:
         """End the worker, if it has not ended; return what the monitor saw."""
-        if self.process.poll() is None:
-            self.process.kill()
+        self._kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
@@ -79,14 +80,22 @@ class Child:
         received = b""
         while not received.endswith(b"\n"):
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-                self.process.kill()
+            if left <= 0:
+                self._kill()
                 raise ChildError(f"time-out: no answer after {timeout:.0f} s")
-            part = os.read(descriptor, 1 << 16)
-            if not part:
+            ended = self.process.poll() is not None  # a child of its own may hold the pipe open after its end
+            if select.select([descriptor], [], [], 0 if ended else min(left, _POLL_SECONDS))[0]:
+                part = os.read(descriptor, 1 << 16)
+                received += part
+                ended = not part
+            if ended:
                 raise ChildError(self._death())
-            received += part
         return received
+
+    def _kill(self) -> None:
+        """Kill the worker and whatever it started: they are a session of their own."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def _death(self) -> str:
         code = self.process.wait()

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from ..pipeline.row import Extrapolation
 
@@ -79,6 +78,8 @@ def _predicted(
     x: np.ndarray, y: np.ndarray, at: float, random: np.random.Generator
 ) -> tuple[float, np.ndarray, float, np.ndarray]:
     """Log seconds at log size ``at``: the estimate and draws of a new run; the slope and draws of it."""
+    from scipy import stats  # half a second to import, and needed for few runs
+
     fit = stats.linregress(x, y)
     freedom = len(x) - 2
     residual = float(np.sqrt(np.sum((y - fit.intercept - fit.slope * x) ** 2) / freedom))

@@ -2,17 +2,19 @@
 
 import contextlib
 import math
+import os
 import random
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import filelock
+import psutil
 
 from ..pipeline import registry
 from ..pipeline.contract import Variant
 from ..pipeline.datasets import catalogue
-from ..pipeline.errors import InputError
 from ..pipeline.home import home
 from ..pipeline.row import Row
 from ..pipeline.workload import Workload
@@ -20,7 +22,7 @@ from .case_run import CaseRun, Settings
 from .cases import Group
 from .child import Child, ChildError
 from .messages import Opened, Task
-from .statistics import LEAST_ROUNDS, ratio_interval
+from .statistics import median_interval, ratio_interval
 
 TIGHT = 0.02
 """A ratio is known well enough once its 95 % interval is within 2 % of its median..."""
@@ -37,14 +39,14 @@ def measure(group: Group, settings: Settings, say: Say, keep: Keep) -> Iterator[
     """The rows of a group, each as soon as its case is over; ``keep`` gets those so far of the others, every round.
 
     Raises:
-        InputError: the dataset cannot be made, or the fallback is no variant of the stage.
+        InputError: the dataset cannot be made.
 
     """
     dataset = catalogue.get(group.dataset, group.scale)
     digest = Workload(dataset, group.parameters).digest(*group.parameters)
-    fallback = _fallback(group, settings.fallback)
-    with tempfile.TemporaryDirectory(prefix="technobench-") as folder:
-        cases = [CaseRun(group, variant, settings, digest, Path(folder)) for variant in group.variants]
+    fallback = registry.variants().get((group.stage, settings.fallback or ""))
+    with _private_folder() as folder:
+        cases = [CaseRun(group, variant, settings, digest, folder) for variant in group.variants]
         try:
             _prepare_reference(cases, fallback, say)
             for case in cases:
@@ -59,14 +61,17 @@ def measure(group: Group, settings: Settings, say: Say, keep: Keep) -> Iterator[
                 case.stop()
 
 
-def _fallback(group: Group, name: str | None) -> Variant | None:
-    if name is None:
-        return None
-    found = registry.variants().get((group.stage, name))
-    if found is None:
-        names = [variant for stage, variant in registry.variants() if stage == group.stage]
-        raise InputError(f"--fallback {name}: no such variant of {group.stage}; there are: {', '.join(names)}")
-    return found
+@contextlib.contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder for references and logs, removed at the end; those of runs that were killed are removed as well."""
+    parent = home() / "running"
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.iterdir():
+        owner = left.name.partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{os.getpid()}-", dir=parent) as folder:
+        yield Path(folder)
 
 
 def _prepare_reference(cases: list[CaseRun], fallback: Variant | None, say: Say) -> None:
@@ -93,14 +98,14 @@ def _rounds(active: list[CaseRun], settings: Settings, say: Say, keep: Keep) -> 
     """Run the cases in turn, in a new order each round, until each is known well enough or its budget is spent."""
     order = random.Random(settings.run_id)
     while active:
-        order.shuffle(active)
         say(f"{active[0].group.stage}: round {len(active[0].rounds) + 1} of {len(active)} variants in turn")
-        for case in active:
+        for case in order.sample(active, len(active)):
             case.round()
         keep([case.so_far() for case in active])
-        anchor = next((case for case in active if case.asked.name == ANCHOR), active[0])
-        done = [case for case in active if _is_done(case, anchor, settings)]
-        if anchor in done and len(done) < len(active) and _affordable(anchor, settings):
+        healthy = [case for case in active if case.failure is None]
+        anchor = next((case for case in healthy if case.asked.name == ANCHOR), healthy[0] if healthy else None)
+        done = [case for case in active if anchor is None or _is_done(case, anchor, settings)]
+        if anchor in done and len(done) < len(healthy) and _affordable(anchor, settings):
             done.remove(anchor)  # the others are still compared with it
         for case in done:
             yield case.finish()
@@ -117,7 +122,7 @@ def _is_done(case: CaseRun, anchor: CaseRun, settings: Settings) -> bool:
     if not _affordable(case, settings):
         return True
     if case is anchor:
-        return len(case.rounds) >= LEAST_ROUNDS
+        return median_interval(case.seconds).half_width <= TIGHT
     ratio = ratio_interval(case.seconds, anchor.seconds)
     return ratio.half_width <= max(TIGHT, TIGHT_FOR_THE_EFFECT * abs(math.log(ratio.median)))
 

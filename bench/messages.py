@@ -61,10 +61,11 @@ class Ran(msgspec.Struct, frozen=True, tag=True):
 
 
 class Graded(msgspec.Struct, frozen=True, tag=True):
-    """The last answer is graded; ``error`` is None where there is no reference; infinity is sent as -1."""
+    """The last answer is graded; ``error`` is None where there is no reference, and ``why``; infinity is sent as -1."""
 
     fetch_seconds: float
     error: float | None
+    why: str | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
@@ -40,7 +41,7 @@ class _Gpu:
 
 
 class Monitor:
-    """Watches one process in a thread of its own while the ``with`` block is open.
+    """Watches one process in a thread of its own, from start to end, but only while it is at work (`watching`).
 
     out_of_memory: set where the process was killed since the machine's memory was nearly used up.
     """
@@ -52,8 +53,9 @@ class Monitor:
         self.out_of_memory = False
         self._watched = [self.process]
         self._stop = threading.Event()
+        self._at_work = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._samples = self._peak_rss = self._read = self._written = 0
+        self._samples = self._peak_rss = self._peak_with_children = self._read = self._written = 0
         self._cpu_seconds = self._cost = self._elapsed = 0.0
         self._gpu_samples: list[tuple[int, int]] = []
 
@@ -67,7 +69,17 @@ class Monitor:
     ) -> None:
         """Stop watching."""
         self._stop.set()
+        self._at_work.set()
         self._thread.join()
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """The process is at work while this block is open; in between, other cases' times are not disturbed."""
+        self._at_work.set()
+        try:
+            yield
+        finally:
+            self._at_work.clear()
 
     def result(self) -> Monitored:
         """What was seen up to now."""
@@ -80,22 +92,29 @@ class Monitor:
             read_bytes=self._read,
             written_bytes=self._written,
             cost_share=round(self._cost / elapsed, 5),
+            peak_with_children_bytes=self._peak_with_children or None,
             gpu_peak_bytes=max((used for used, _ in gpu), default=None),
             gpu_mean_use_percent=round(sum(busy for _, busy in gpu) / len(gpu), 1) if gpu else None,
         )
 
     def _watch(self) -> None:
         gpu = _Gpu()
-        start, cost_start = time.perf_counter(), time.thread_time()
-        first = self._counters()
-        while True:
+        cost_start = time.thread_time()
+        before = self._counters()
+        while not self._stop.is_set():
+            idle = not self._at_work.is_set()
+            self._at_work.wait()
+            start = time.perf_counter()
+            if idle:
+                before = self._counters()
             with contextlib.suppress(psutil.Error):
-                self._sample(first, gpu)
-            self._elapsed, self._cost = time.perf_counter() - start, time.thread_time() - cost_start
-            if self._stop.wait(self.interval):
-                return
+                before = self._sample(before, gpu)
+            self._stop.wait(self.interval)
+            self._elapsed += time.perf_counter() - start
+            self._cost = time.thread_time() - cost_start
 
-    def _sample(self, first: tuple[float, int, int], gpu: _Gpu) -> None:
+    def _sample(self, before: tuple[float, int, int], gpu: _Gpu) -> tuple[float, int, int]:
+        """Take one sample; return the counters, to compare the next one with."""
         if self._samples % _CHILDREN_EVERY == 0:
             self._watched = [self.process, *self.process.children(recursive=True)]
         self._samples += 1
@@ -104,14 +123,19 @@ class Monitor:
             with contextlib.suppress(psutil.Error):
                 resident += process.memory_info().rss
         self._peak_rss = max(self._peak_rss, resident)
-        cpu, read, written = self._counters()
-        self._cpu_seconds, self._read, self._written = cpu - first[0], read - first[1], written - first[2]
+        if len(self._watched) > 1:
+            self._peak_with_children = max(self._peak_with_children, resident)
+        now = self._counters()
+        self._cpu_seconds += max(0.0, now[0] - before[0])
+        self._read += max(0, now[1] - before[1])
+        self._written += max(0, now[2] - before[2])
         if (seen := gpu.sample()) is not None:
             self._gpu_samples.append(seen)
         memory = psutil.virtual_memory()
         if memory.available < _LEAST_AVAILABLE * memory.total:
             self.out_of_memory = True
             self.process.kill()
+        return now
 
     def _counters(self) -> tuple[float, int, int]:
         """CPU seconds, bytes read and bytes written of the watched processes since each began."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 RESAMPLES = 2000
-LEAST_ROUNDS = 3
-"""Fewer rounds than this give a median without an interval."""
+LEAST_ROUNDS = 5
+"""Fewer rounds give a median without an interval: of three, it would hold the truth three times in four, not 95 %."""
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class RunFile:
 
     def _settle(self) -> None:
         """Append what is remembered of cases that were interrupted, and forget it."""
-        finished = {row.key for row in _rows_and_problems(self.path)[0]}
+        finished = {row.key for row in _rows_and_problems(self.path)[0] if not row.interrupted}
         for row in _rows_and_problems(_in_flight(self.path))[0]:
             if row.key not in finished:
                 self.append(row)
@@ -97,16 +97,20 @@ def _in_flight(path: Path) -> Path:
 
 
 def read(path: Path) -> tuple[list[Row], list[str]]:
-    """The rows of a run in order, those of interrupted cases last, and a sentence for each line that is no row.
+    """The rows of a run, one per case and the newest of each, and a sentence for each line that is no row.
 
     Raises:
         InputError: the file cannot be read.
+
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file of results; 'technobench show --runs' lists them")
     rows, problems = _rows_and_problems(path)
-    finished = {row.key for row in rows}
-    return rows + [row for row in _rows_and_problems(_in_flight(path))[0] if row.key not in finished], problems
+    by_case = {row.key: row for row in rows}
+    for row in _rows_and_problems(_in_flight(path))[0]:
+        if row.key not in by_case or by_case[row.key].interrupted:
+            by_case[row.key] = row
+    return list(by_case.values()), problems
 
 
 def _rows_and_problems(path: Path) -> tuple[list[Row], list[str]]:
@@ -131,9 +135,10 @@ def _rows_and_problems(path: Path) -> tuple[list[Row], list[str]]:
 
 
 def runs(folder: Path) -> Iterator[Path]:
-    """Files of runs, newest first by the time of their last row."""
+    """Files of runs that hold something, newest first by the time of their last row."""
     if folder.is_dir():
-        yield from sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime, reverse=True)
+        found = [path for path in folder.glob("*.jsonl") if path.stat().st_size or _in_flight(path).is_file()]
+        yield from sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 def find(folder: Path, run: str | None) -> Path:

@@ -12,7 +12,7 @@ from ..pipeline.row import Row, Status
 from .statistics import Interval, median_interval, ratio_interval
 
 NAIVE, BATCHED = "naive", "batched-sparse"
-_LEAST_WIDTH = 160
+_LEAST_WIDTH = 170
 _STYLES = {
     Status.OK: "green",
     Status.EXTRAPOLATED: "yellow",
@@ -56,18 +56,27 @@ def time_of(row: Row) -> str:
 
 
 def speed_up(row: Row, over: Row | None) -> str:
-    """How many times faster than another row of the same group, from rounds that ran in turn where both have them.
+    """How many times faster than another row of the same group; only right and measured answers have speed-ups.
 
-    Only right and measured answers have speed-ups; over an extrapolated row it is marked as an estimate.
+    With an interval where the two ran in turn: in one session, both after a warm-up. Else it is marked as an estimate.
     """
     if over is None or row.status is not Status.OK or row.seconds is None:
         return "-"
-    if over.status is Status.OK and over.seconds is not None:
-        interval = ratio_interval(over.seconds, row.seconds)
-        return times(interval.median) + spread(interval)
+    if row is over:
+        return "1x"
     if over.status is Status.EXTRAPOLATED and over.extrapolation is not None:
         return "~" + times(over.extrapolation.seconds / statistics.median(row.seconds))
-    return "-"
+    if over.status is not Status.OK or over.seconds is None:
+        return "-"
+    if row.session == over.session and None not in (row.warmup_seconds, over.warmup_seconds):
+        interval = ratio_interval(over.seconds, row.seconds)
+        return times(interval.median) + spread(interval)
+    return "~" + times(statistics.median(over.seconds) / statistics.median(row.seconds))
+
+
+def apart(seconds: float | None) -> str:
+    """A time beside the run's, or a dash."""
+    return "-" if seconds is None else duration(seconds)
 
 
 def memory(count: int | None) -> str:
@@ -98,7 +107,7 @@ def grouped(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
         groups.setdefault((row.dataset, row.scale, row.threads), []).append(row)
     for (dataset, scale, threads), members in groups.items():
         records = max((row.sizes.get("records", 0) for row in members), default=0)
-        counted = f"{records:,} records, " if records else ""
+        counted = f"{records:,} record{'s' if records > 1 else ''}, " if records else ""
         yield f"{dataset} at scale {scale:g}: {counted}{threads} threads", members
 
 
@@ -113,7 +122,7 @@ def by_stage(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """Rows of one stage with the same parameters, comparable with each other; slowest first."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.stage, row.key[-1]), []).append(row)
+        groups.setdefault((row.stage, row.problem_digest), []).append(row)
     for members in groups.values():
         yield sorted(members, key=_slowest_first)
 
@@ -124,30 +133,31 @@ def tables(rows: Sequence[Row]) -> Iterator[RenderableType]:
         table = Table(title=title, title_style="bold", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
         for heading in ("stage", "variant"):
             table.add_column(heading, no_wrap=True)
-        for heading in ("time, median", "vs naive", "vs batched-sparse", "peak memory", "error"):
+        for heading in ("run, median", "vs naive", "vs batched-sparse", "set-up", "fetch", "peak memory", "error"):
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("status", no_wrap=True)
-        notes: list[str] = []
+        notes: dict[str, int] = {}
         for group in by_stage(members):
             others = {row.variant: row for row in group}
             for position, row in enumerate(group):
                 status = row.status.value
                 if reason := reason_of(row):
-                    notes.append(f"{row.stage}/{row.variant}: {reason}")
-                    status += f" [{len(notes)}]"
+                    status += f" [{notes.setdefault(reason, len(notes) + 1)}]"
                 table.add_row(
                     "" if position else row.stage,
                     row.variant,
                     time_of(row),
                     speed_up(row, others.get(NAIVE)),
                     speed_up(row, others.get(BATCHED)),
+                    apart(row.setup_seconds),
+                    apart(row.fetch_seconds),
                     memory(row.peak_bytes),
                     error_of(row),
                     Text(status, _STYLES[row.status]),
                     end_section=position == len(group) - 1,
                 )
         yield table
-        yield Text("\n".join(f"[{number}] {note}" for number, note in enumerate(notes, start=1)) + "\n", "dim")
+        yield Text("".join(f"[{number}] {note}\n" for note, number in notes.items()), "dim")
 
 
 def wide_console() -> Console:

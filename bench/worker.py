@@ -22,6 +22,7 @@ import psutil
 from ..pipeline import registry
 from ..pipeline.contract import Prepared, Stage
 from ..pipeline.datasets import catalogue
+from ..pipeline.errors import UnsupportedModelError
 from ..pipeline.workload import Workload
 from .host import thread_settings, versions
 from .messages import Failed, Grade, Graded, Opened, Prepare, Ran, Ready, Reply, Request, Run, Task
@@ -48,6 +49,19 @@ def _peak_bytes(reset: bool = False) -> int | None:
         return None
 
 
+def _cpu_seconds() -> float:
+    """CPU time of this process and of its children that have ended."""
+    times = os.times()
+    return time.process_time() + times.children_user + times.children_system
+
+
+def _keep_to_cores() -> None:
+    """Use no more cores than threads were given: a variant that starts threads of its own would use them all."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[: int(os.environ.get("OMP_NUM_THREADS", len(cores)))])
+
+
 class Worker:
     """One variant on one problem."""
 
@@ -63,7 +77,7 @@ class Worker:
         self.answer: Any = None
         self.reference_file = Path(task.folder) / f"{task.stage}-{self.digest}.reference"
         if task.variant is None:
-            self.reference_file.write_bytes(pickle.dumps(self.stage.reference(self.whole), protocol=5))
+            self.reference_file.write_bytes(pickle.dumps(self._reference(self.whole), protocol=5))
 
     def opened(self) -> Opened:
         """What the harness needs to know of the problem."""
@@ -90,10 +104,10 @@ class Worker:
         resident = psutil.Process().memory_info().rss
         _peak_bytes(reset=True)
         try:
-            cpu, start = time.process_time(), time.perf_counter()
+            cpu, start = _cpu_seconds(), time.perf_counter()
             self.answer = prepared.run()
             prepared.sync()
-            seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
+            seconds, cpu_seconds = time.perf_counter() - start, _cpu_seconds() - cpu
         finally:
             gc.enable()
         phases = prepared.phases() if prepared.phases else None
@@ -106,13 +120,21 @@ class Worker:
         fetch_seconds = time.perf_counter() - start
         if self.problem is self.whole:
             # Written by a worker of this very run, in a folder that only its user can write.
-            reference = pickle.loads(self.reference_file.read_bytes())
+            reference, why = pickle.loads(self.reference_file.read_bytes())
         else:
-            reference = self.stage.reference(self.problem)
+            reference, why = self._reference(self.problem)
         if reference is None:
-            return Graded(fetch_seconds, None)
+            return Graded(fetch_seconds, None, why)
         error = float(self.stage.error(self.problem, answer, reference))
         return Graded(fetch_seconds, error if math.isfinite(error) else -1.0)
+
+    def _reference(self, problem: Any) -> tuple[Any, str | None]:
+        """What answers are checked against, or None and why there is nothing."""
+        try:
+            reference = self.stage.reference(problem)
+        except UnsupportedModelError as error:
+            return None, f"no reference: {error}"
+        return reference, "no reference at this size" if reference is None else None
 
     def _prepared(self) -> Prepared:
         if self.prepared is None:
@@ -134,6 +156,7 @@ def _reply(worker: Worker | None, request: Request) -> tuple[Worker | None, Repl
 def main() -> None:
     """Answer requests until standard input ends."""
     _die_with_parent()
+    _keep_to_cores()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the harness decides what an interrupt means
     # Libraries may print; what they print must not end up among the replies.
     replies = os.fdopen(os.dup(1), "wb", buffering=0)

@@ -99,11 +99,17 @@ def pandas_get_dummies(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
     import pandas as pd
 
     def run() -> MatrixAnswer:
-        delimiter = problem.delimiter
-        cells = [delimiter.join(sorted(items(cell, delimiter))) for cell in problem.cells]
+        # Numbers stand for the names: a separator of pandas' is a regular expression, and no character is safe.
+        number: dict[str, str] = {}
+        cells = [
+            "|".join(number.setdefault(name, str(len(number))) for name in items(cell, problem.delimiter))
+            for cell in problem.cells
+        ]
         # Not dtype=str: in pandas 3.1 an empty string of that dtype gets a 1 in the first column.
-        dummies = pd.Series(cells, dtype=object).str.get_dummies(sep=delimiter, dtype=np.int8)
-        return _in_vocabulary(sp.csr_matrix(dummies.to_numpy()), list(dummies.columns), problem)
+        dummies = pd.Series(cells, dtype=object).str.get_dummies(sep="|", dtype=np.int8)
+        names = list(number)
+        found = [names[int(column)] for column in dummies.columns]
+        return _in_vocabulary(sp.csr_matrix(dummies.to_numpy()), found, problem)
 
     return Prepared(run)
 

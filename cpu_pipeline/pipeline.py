@@ -44,8 +44,11 @@ def _in_phases(
         devices.clear()
         table = timed("read", problem.read)
         technologies = timed("matrix", lambda: answer_of(matrix_build(problem.matrix_problem(table))))
-        final = timed("features", lambda: answer_of(features(problem.features_problem(table, technologies))))
-        scoring = problem.scoring_problem(final)
+        final_problem = problem.features_problem
+        scoring = timed(
+            "features",
+            lambda: problem.scoring_problem(answer_of(features(final_problem(table, technologies)))),
+        )
         scores = timed("predict", lambda: answer_of(predict(scoring)))
         contributions = timed("shap", lambda: answer_of(shap(scoring)))
         return PipelineAnswer(scores, contributions)

@@ -36,8 +36,17 @@ def cudf(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
     known = ~cells.isna()
     filled = cells.fillna("")
     count = len(problem.cells)
+    last: dict[str, Any] = {}
+
+    def ran_on() -> str:
+        return "cuda" if isinstance(last.get("indices"), cupy.ndarray) else "cpu"
 
     def run() -> dict[str, Any]:
+        last.clear()
+        last.update(build())
+        return last
+
+    def build() -> dict[str, Any]:
         lists = filled.str.split(problem.delimiter, regex=False)
         # cupy.repeat takes no array of repeats, so each item looks its record up among the ends of the lists.
         ends = cupy.cumsum(lists.list.len().to_cupy().astype(cupy.int64))
@@ -66,7 +75,7 @@ def cudf(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
         matrix = sp.csr_matrix((np.ones(len(indices), np.int8), indices, pointers), shape=(count, len(answer["names"])))
         return MatrixAnswer(matrix, answer["names"], known.to_numpy().astype(bool), answer["unseen"])
 
-    return Prepared(run, cupy.cuda.Device().synchronize, fetch, ran_on=lambda: "cuda")
+    return Prepared(run, cupy.cuda.Device().synchronize, fetch, ran_on=ran_on)
 
 
 def _on_device(cupy: Any, entries: Any, count: int, names: tuple[str, ...], unseen: int) -> dict[str, Any]:

@@ -80,7 +80,12 @@ class Stage(ABC, Generic[ProblemT, AnswerT, ReferenceT]):
 
     @abstractmethod
     def reference(self, problem: ProblemT) -> ReferenceT | None:
-        """What answers are checked against, computed independently of the variants; None where it would not fit."""
+        """What answers are checked against, computed independently of the variants; None where it would not fit.
+
+        Raises:
+            UnsupportedModelError: the model holds something that cannot be checked; its answers are unverified.
+
+        """
 
     @abstractmethod
     def error(self, problem: ProblemT, answer: AnswerT, reference: ReferenceT) -> float:

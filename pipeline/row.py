@@ -56,6 +56,7 @@ class Monitored(msgspec.Struct, frozen=True):
     """What the monitor saw of the case's process and its children.
 
     cost_share: the monitor's own CPU seconds per second of the case. gpu_*: None where NVML is absent.
+    peak_with_children_bytes: None where the process had no children.
     """
 
     samples: int
@@ -64,6 +65,7 @@ class Monitored(msgspec.Struct, frozen=True):
     read_bytes: int
     written_bytes: int
     cost_share: float
+    peak_with_children_bytes: int | None = None
     gpu_peak_bytes: int | None = None
     gpu_mean_use_percent: float | None = None
 
@@ -79,11 +81,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     warmup_seconds: the first run, which is apart from ``seconds`` unless the budget allowed one run only.
     setup_seconds, fetch_seconds: `Prepared` made ready; answer brought to the host.
     peak_bytes: peak resident set during the runs; ``resident_bytes``: resident set just before them.
-    error: by the stage's measure, at most ``tolerance`` for a right answer; None where nothing was checked.
+    error: by the stage's measure, at most ``tolerance`` for a right answer; None where nothing was checked, and where
+        it is infinite (a wrong shape, no number), which ``status`` and ``reason`` tell.
     sizes: the problem's sizes (`Stage.sizes`). phases: median seconds of each phase, for a run that has phases.
     alerts: what a reader should know before using the figures.
     threads: number of threads the case was given. problem_digest: key of the inputs.
     host: fingerprint of the machine. command: repeats the run.
+    session: the process that measured; only rows of one session, that both had a warm-up, ran in turn.
+    interrupted: the case was not over; a resumed run measures it again.
     """
 
     stage: str
@@ -118,8 +123,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     commit: str | None
     dirty: bool | None
     run_id: str
+    session: str
     started: str
     command: str
+    interrupted: bool = False
 
     @property
     def key(self) -> CaseKey:

@@ -18,11 +18,12 @@ import scipy.sparse as sp
 
 from . import model
 from .contract import Scalar
-from .datasets.dataset import Dataset
+from .datasets.dataset import Dataset, file_digest
 from .errors import InputError
 from .home import home, new_folder
 from .stages.features import Features, FeaturesAnswer
 from .stages.matrix_build import MatrixAnswer, MatrixBuild
+from .technologies import NORMALISER
 
 DEFAULTS: Mapping[str, Scalar] = {
     "trees": 500,
@@ -52,7 +53,8 @@ class Workload:
         roles = [dataset.delimiter, dataset.identifier, dataset.technologies, dataset.label]
         columns = [(column.name, column.kind) for column in dataset.columns]
         chosen = {name: self.parameters[name] for name in sorted(names)}
-        content = [_LAYOUT, dataset.digest, roles, columns, dataset.training_records, chosen]
+        own_model = file_digest(dataset.folder / dataset.model) if dataset.model else None
+        content = [_LAYOUT, NORMALISER, own_model, dataset.digest, roles, columns, dataset.training_records, chosen]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     def cells(self) -> list[str | None]:
@@ -130,7 +132,7 @@ class Workload:
         return self._kept(f"model-{key}", train)
 
     def _kept(self, name: str, make: Callable[[Path], None]) -> Path:
-        folder = home() / "workloads" / f"{self.dataset.name}@{self.dataset.scale:g}" / name
+        folder = home() / "workloads" / f"{self.dataset.name}@{self.dataset.scale:.15g}" / name
         if not folder.is_dir():
             with new_folder(folder) as target:
                 make(target)

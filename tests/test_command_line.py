@@ -26,7 +26,12 @@ from .conftest import SMALL
         (["run", "--max-rss", "lots"], "is no size"),
         (["run", "--budget", "0"], "budget"),
         (["run", "--rounds", "0"], "rounds"),
-        (["run", "--fallback", "nonsense", "--stage", "predict"], "no such variant of predict"),
+        (["run", "--fallback", "nonsense", "--stage", "predict"], "--fallback nonsense: no such variant"),
+        (["run", "--param", "batch_records=0"], "must be above 0"),
+        (["run", "--scale", "inf", "--dataset", "seed"], "must be above 0 and finite"),
+        (["run", "--max-rss", "1.2.3MB"], "is no size"),
+        (["run", "--resume", "--stage", "shap"], "leave out stages"),
+        (["show", "/etc/passwd"], "holds no row"),
         (["run", "--json", "/nonexistent/rows.jsonl", "--stage", "predict"], "cannot be written"),
         (["run", "--resume"], "no runs yet"),
         (["show"], "no runs yet"),
@@ -47,6 +52,18 @@ def test_results_that_cannot_be_written_are_refused_before_measuring(technobench
     done = technobench("run", "--stage", "predict", *SMALL)
     assert done.code == 2
     assert "cannot be written" in done.err
+
+
+def test_a_refused_run_leaves_the_json_file_alone(technobench, tmp_path):
+    (tmp_path / "keep.jsonl").write_text("precious")
+    assert technobench("run", "--dataset", "nonsense", "--json", "keep.jsonl").code == 2
+    assert (tmp_path / "keep.jsonl").read_text() == "precious"
+
+
+def test_help_shows_its_examples_line_by_line(technobench):
+    out = technobench("run", "--help").out
+    assert out.count("\n  technobench run --dataset") == 3
+    assert "\\b" not in out + technobench("data", "add", "--help").out
 
 
 def test_list_names_every_stage_and_variant(technobench):
@@ -84,7 +101,7 @@ def test_the_table_shows_status_reason_and_speed_up(technobench):
     assert technobench("run", "--stage", "predict", "--rounds", "3", "--budget", "2", *SMALL).code == 0
     shown = technobench("show")
     assert shown.code == 0
-    for expected in ("batched-sparse", "vs naive", "x ±", "ok", "whotracksme at scale 1: 1,224 records"):
+    for expected in ("batched-sparse", "vs naive", "set-up", "ok", "whotracksme at scale 1: 1,224 records"):
         assert expected in shown.out
     assert "repeat: technobench run --stage predict" in shown.out
 

@@ -102,6 +102,28 @@ def test_what_is_too_slow_is_extrapolated_and_labelled(planted):
     assert max(point[1] for point in fitted["points"]) < 1224
 
 
+def test_an_answer_that_is_remembered_is_an_alert(planted):
+    row = planted("--variant", "remembers").row("remembers")
+    assert any("is an answer remembered?" in alert for alert in row["alerts"])
+
+
+def test_a_wrong_stand_in_is_a_mismatch(planted):
+    done = planted("--variant", "needs-a-unicorn", "--fallback", "off-by-a-little")
+    row = done.row("needs-a-unicorn")
+    assert row["status"] == "mismatch"
+    assert "no unicorn here" in row["reason"]
+    assert done.code == 1
+
+
+def test_memory_of_children_counts_and_they_end_with_the_case(planted):
+    import psutil
+
+    row = planted("--variant", "leaves-a-child").row("leaves-a-child")
+    assert row["peak_bytes"] > 300 * 2**20
+    left = [each for each in psutil.process_iter(["cmdline"]) if "a child left by a test" in str(each.info["cmdline"])]
+    assert not left
+
+
 def test_memory_above_the_limit_is_an_alert(planted):
     row = planted("--variant", "xgboost", "--max-rss", "1MiB").row("xgboost")
     assert row["status"] == "ok"
@@ -146,8 +168,9 @@ def test_sigkill_leaves_a_readable_file_and_no_worker(start, technobench, tmp_pa
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert not alive
     for path in _files(tmp_path):
-        assert all(json.loads(line)["stage"] for line in path.read_text().splitlines())
-        assert technobench("show", path.stem).code == 0
+        lines = path.read_text().splitlines()
+        assert all(json.loads(line)["stage"] for line in lines)
+        assert not lines or technobench("show", path.stem).code == 0
 
 
 def test_an_interrupted_run_goes_on(start, technobench, tmp_path):
@@ -172,21 +195,29 @@ def test_an_interrupted_run_goes_on(start, technobench, tmp_path):
     assert path.read_text().splitlines() == after
 
 
-def test_a_kill_between_rounds_loses_the_round_not_the_rows(start, technobench, tmp_path):
-    process = start("run", "-k", "predict and not cuda and not naive", "--rounds", "100000", "--budget", "60", *SMALL)
+def test_a_kill_between_rounds_loses_the_round_not_the_row(start, technobench, planted_path, tmp_path):
+    """Its last answer is not graded, so the row is not ok, and a resumed run measures the case again."""
+    arguments = ("--variant", "linear", "--rounds", "3", "--budget", "60", *SMALL)
+    process = start("run", "--stage", "predict", *arguments, path=planted_path)
     results = tmp_path / "results"
     deadline = time.monotonic() + 100
     while not list(results.glob(".*.in-flight")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.kill()
     process.communicate()
-    assert technobench("run", "--resume").code == 0
+    shown = technobench("show")
+    assert "unverified" in shown.out
+    assert "interrupted after 1 rounds" in shown.out
+    resumed = start("run", "--resume", path=planted_path)
+    resumed.communicate(timeout=100)
+    assert resumed.returncode == 0
     (path,) = results.glob("*.jsonl")
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    assert sorted(row["variant"] for row in rows) == ["batched-sparse", "xgboost"]
-    for row in rows:
-        assert row["status"] == "ok"
-        assert row["alerts"] == [f"interrupted after {len(row['seconds'])} rounds"]
+    before, after = (json.loads(line) for line in path.read_text().splitlines())
+    assert (before["status"], before["interrupted"], len(before["seconds"])) == ("unverified", True, 1)
+    assert (after["status"], after["interrupted"], len(after["seconds"])) == ("ok", False, 3)
+    assert before["session"] != after["session"]
+    shown = technobench("show")
+    assert "unverified" not in shown.out
 
 
 def test_two_runs_at_once_do_not_damage_each_other(start, tmp_path):

@@ -71,8 +71,8 @@ def test_a_planted_violation_is_caught(tmp_path, where, planted):
 def test_only_the_store_touches_files_of_results():
     users = [
         path.name
-        for path in (ROOT / "bench").glob("*.py")
-        if "fsync" in path.read_text(encoding="utf-8") or ".jsonl" in path.read_text(encoding="utf-8")
+        for path in (ROOT / "bench").rglob("*.py")
+        if "fsync" in path.read_text(encoding="utf-8") or "os.write" in path.read_text(encoding="utf-8")
     ]
     assert users == ["store.py"]
 

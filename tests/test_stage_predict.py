@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse as sp
 import xgboost as xgb
 from technobench.pipeline.contract import registered
+from technobench.pipeline.errors import UnsupportedModelError
 from technobench.pipeline.needs import cuda_device, xgboost_with_cuda
 from technobench.pipeline.scoring import ScoringProblem
 from technobench.pipeline.stages.predict import Predict
@@ -122,7 +123,8 @@ def test_error_is_relative_to_large_margins_only():
 
 
 def test_a_model_that_is_not_supported_has_no_reference():
-    assert STAGE.reference(scoring_problem(booster="dart", rate_drop=0.5)) is None
+    with pytest.raises(UnsupportedModelError, match="dart"):
+        STAGE.reference(scoring_problem(booster="dart", rate_drop=0.5))
 
 
 def test_problem_is_the_workloads_matrix_and_model(problem):

@@ -256,4 +256,5 @@ def test_reference_checks_rows_from_first_to_last(problem):
 
 
 def test_a_model_that_is_not_supported_has_no_reference():
-    assert STAGE.reference(scoring_problem(booster="dart", rate_drop=0.5)) is None
+    with pytest.raises(UnsupportedModelError, match="dart"):
+        STAGE.reference(scoring_problem(booster="dart", rate_drop=0.5))

@@ -10,11 +10,11 @@ from technobench.bench.statistics import median_interval, ratio_interval
 
 def test_few_rounds_have_no_interval():
     assert median_interval([2.0]).median == 2.0
-    assert median_interval([1.0, 3.0]).low is None
-    assert median_interval([1.0, 3.0]).half_width == float("inf")
+    assert median_interval([1.0, 3.0, 2.0, 4.0]).low is None
+    assert median_interval([1.0, 3.0, 2.0, 4.0]).half_width == float("inf")
 
 
-@given(st.lists(st.floats(1e-6, 1e6), min_size=3, max_size=30))
+@given(st.lists(st.floats(1e-6, 1e6), min_size=5, max_size=30))
 def test_the_interval_holds_the_median_and_lies_within_the_sample(values):
     interval = median_interval(values)
     assert min(values) <= interval.low <= interval.median <= interval.high <= max(values)
@@ -22,7 +22,7 @@ def test_the_interval_holds_the_median_and_lies_within_the_sample(values):
 
 def test_coverage_with_heavy_tails():
     random = np.random.default_rng(7)
-    draws = [median_interval(np.exp(0.1 * random.standard_t(3, 15))) for _ in range(200)]
+    draws = [median_interval(np.exp(0.1 * random.standard_t(3, 5))) for _ in range(200)]
     covered = np.mean([interval.low <= 1.0 <= interval.high for interval in draws])
     assert covered >= 0.90
 

@@ -29,6 +29,8 @@ def row(variant: str = "naive", **changed) -> Row:
         "thread_settings": {},
         "host": {},
         "run_id": "r",
+        "session": "s",
+        "interrupted": False,
         "started": "",
         "command": "",
     }
@@ -112,13 +114,17 @@ def test_rows_survive_their_json():
     assert decode(encode(row())) == row()
 
 
-def test_interrupted_cases_are_remembered_and_settled(tmp_path):
+def test_interrupted_cases_are_remembered_until_they_are_measured_again(tmp_path):
     file = store.RunFile(tmp_path, "run")
-    file.keep([row("a", seconds=[1.0]), row("b", seconds=[1.0])])
-    file.keep([row("a", seconds=[1.0, 1.1]), row("b", seconds=[1.0, 1.1])])
+    file.keep([row("a", seconds=[1.0], interrupted=True), row("b", seconds=[1.0], interrupted=True)])
+    file.keep([row("a", seconds=[1.0, 1.1], interrupted=True), row("b", seconds=[1.0, 1.1], interrupted=True)])
     file.append(row("a", seconds=[1.0, 1.1, 1.2]))
-    expected = [row("a", seconds=[1.0, 1.1, 1.2]), row("b", seconds=[1.0, 1.1])]
-    assert store.read(file.path) == (expected, [])  # as after a kill
+    interrupted = row("b", seconds=[1.0, 1.1], interrupted=True)
+    assert store.read(file.path) == ([row("a", seconds=[1.0, 1.1, 1.2]), interrupted], [])  # as after a kill
     file.close()
-    assert store.read(file.path) == (expected, [])
+    assert store.read(file.path) == ([row("a", seconds=[1.0, 1.1, 1.2]), interrupted], [])
     assert [path.name for path in tmp_path.iterdir()] == ["run.jsonl"]
+    file = store.RunFile(tmp_path, "run")
+    file.append(row("b", seconds=[2.0]))
+    file.close()
+    assert store.read(file.path)[0][1] == row("b", seconds=[2.0])

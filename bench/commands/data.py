@@ -121,7 +121,7 @@ def add_dataset(
     model: Path | None,
     replace: bool,
 ) -> None:
-    r"""Keep the records of FILE (CSV, TSV, JSON lines or Parquet) as a dataset of your own.
+    """Keep the records of FILE (CSV, TSV, JSON lines or Parquet) as a dataset of your own.
 
     An empty cell of technologies means that they are unknown; a quoted empty cell, an empty list or a lone delimiter
     means that there are none. Columns that no option names are told by their values; the outcome is printed.

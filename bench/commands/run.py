@@ -2,19 +2,23 @@
 
 import contextlib
 import re
+import secrets
 import shlex
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ...pipeline import registry
 from ...pipeline.datasets import catalogue
 from ...pipeline.errors import InputError
 from ...pipeline.needs import cuda_device_count
 from ...pipeline.row import Row, Status, encode
+from ...pipeline.workload import Workload
 from .. import host, store
 from ..case_run import Settings
 from ..cases import Group, groups, on_device, without_finished
@@ -35,7 +39,7 @@ class Size(click.ParamType):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Bytes."""
-        found = re.fullmatch(r"([0-9.]+)\s*([a-z]*)", str(value).strip().lower())
+        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", str(value).strip().lower())
         if found is None or found[2] not in _UNITS:
             self.fail(f"{value!r} is no size; write it as 8GiB or 500MB", param, ctx)
         return int(float(found[1]) * _UNITS[found[2]])
@@ -125,7 +129,7 @@ class Size(click.ParamType):
 )
 @click.pass_context
 def run(context: click.Context, /, **options: Any) -> None:
-    r"""Measure variants in turn, check every answer, and keep one row per case.
+    """Measure variants in turn, check every answer, and keep one row per case.
 
     \b
     technobench run --dataset seed --stage matrix_build --stage predict
@@ -137,6 +141,9 @@ def run(context: click.Context, /, **options: Any) -> None:
     run_id, command = store.new_run_id(), _command(context)
     if options["resume"] is not None:
         finished, run_id, command, options = _resumed(context, folder, options)
+    fallbacks = [name for _, name in registry.variants()]
+    if options["fallback"] not in ("never", *fallbacks):
+        raise InputError(f"--fallback {options['fallback']}: no such variant; see 'technobench list'")
     selected = list(
         groups(
             options["stages"],
@@ -150,24 +157,25 @@ def run(context: click.Context, /, **options: Any) -> None:
     threads = options["threads"] or host.usable_cores()
     selected = without_finished(selected, threads, {row.key for row in finished})
     if options["dry_run"]:
-        _print_cases(selected, threads)
+        _print_cases(selected, threads, options["fallback"])
         return
-    rows = _measure_all(selected, options, Settings(run_id, command, threads), folder)
+    settings = Settings(run_id, secrets.token_hex(4), command, threads)
+    rows = _measure_all(selected, options, settings, folder, finished)
     context.exit(_exit_code([*finished, *rows], options["require"]))
 
 
-def _measure_all(selected: list[Group], options: dict[str, Any], settings: Settings, folder: Path) -> list[Row]:
+def _measure_all(
+    selected: list[Group], options: dict[str, Any], settings: Settings, folder: Path, finished: list[Row]
+) -> list[Row]:
     """Measure, write and print; what was measured before an interrupt is in the file and in the table."""
     fallback = None if options["fallback"] == "never" else options["fallback"]
     no_device = options["require"] == "cuda" and isinstance(cuda_device_count(), str)
     rows: list[Row] = []
     quiet = options["json_file"] == "-"
     progress = Progress(sum(len(group.variants) for group in selected))
-    with _rows_as_json(options["json_file"]) as emit, _interruptible(), measuring() as alerts:
-        settings = Settings(
-            settings.run_id,
-            settings.command,
-            settings.threads,
+    with _interruptible(), measuring() as alerts, contextlib.ExitStack() as stack:
+        settings = replace(
+            settings,
             budget=options["budget"],
             rounds=options["rounds"],
             timeout=options["timeout"],
@@ -178,8 +186,12 @@ def _measure_all(selected: list[Group], options: dict[str, Any], settings: Setti
         for dataset, scale in dict.fromkeys((group.dataset, group.scale) for group in selected):
             with dataset_progress(f"dataset {dataset}@{scale:g}") as done:
                 catalogue.get(dataset, scale, done)
+        _check_same_data(finished)
         file = store.RunFile(folder, settings.run_id)
         try:
+            emit = stack.enter_context(_rows_as_json(options["json_file"]))
+            if no_device:
+                click.echo("--require cuda: no device, so only the CUDA variants are listed", err=True)
             for group in on_device(selected, "cuda") if no_device else selected:
                 for row in measure(group, settings, progress.say, file.keep):
                     file.append(row)
@@ -206,9 +218,10 @@ def _exit_code(rows: list[Row], require: str | None) -> int:
     """0, or why not: a requirement not met is graver than a wrong answer."""
     if require == "cuda":
         count = cuda_device_count()
-        unmet = [row for row in rows if row.device == "cuda" and not (row.executed or "").endswith("@cuda")]
-        if unmet or isinstance(count, str):
-            told = count if isinstance(count, str) else ", ".join(f"{row.stage}/{row.variant}" for row in unmet)
+        on_cuda = [row for row in rows if row.device == "cuda"]
+        unmet = [f"{row.stage}/{row.variant}" for row in on_cuda if not (row.executed or "").endswith("@cuda")]
+        if unmet or not on_cuda or isinstance(count, str):
+            told = count if isinstance(count, str) else ", ".join(unmet) or "no CUDA variant was selected"
             click.echo(f"error: --require cuda is not met: {told}", err=True)
             return REQUIREMENT_NOT_MET
     return FAILED if any(row.status in {Status.FAILED, Status.MISMATCH} for row in rows) else 0
@@ -229,17 +242,19 @@ def _command(context: click.Context) -> str:
     words = ["technobench", "run"]
     for option in context.command.params:
         name = option.name or ""
-        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        if not given or name in _NOT_REPEATED:
+        if not _is_given(context, name) or name in _NOT_REPEATED:
             continue
         value = context.params[name]
         for each in value if isinstance(value, tuple) else (value,):
-            words += [max(option.opts, key=len), f"{each:g}" if isinstance(each, float) else str(each)]
+            words += [max(option.opts, key=len), f"{each:.15g}" if isinstance(each, float) else str(each)]
     return shlex.join(words)
 
 
 def _resumed(context: click.Context, folder: Path, given: dict[str, Any]) -> tuple[list[Row], str, str, dict[str, Any]]:
     """Rows, id, command and options of the run to go on with."""
+    others = [name for name in context.params if _is_given(context, name) and name not in _NOT_REPEATED]
+    if others:
+        raise InputError(f"--resume goes on with the run's own options; leave out {', '.join(others)}")
     path = store.find(folder, given["resume"] or None)
     rows, _ = store.read(path)
     if not rows:
@@ -248,14 +263,29 @@ def _resumed(context: click.Context, folder: Path, given: dict[str, Any]) -> tup
     options = context.command.make_context("run", shlex.split(command)[2:]).params
     kept = {name: given[name] for name in _NOT_REPEATED}
     click.echo(f"going on with {path.stem}: {len(rows)} rows are there; {command}", err=True)
-    return rows, path.stem, command, {**options, **kept}
+    return [row for row in rows if not row.interrupted], path.stem, command, {**options, **kept}
 
 
-def _print_cases(selected: list[Group], threads: int) -> None:
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _check_same_data(finished: list[Row]) -> None:
+    """Refuse to go on with a run whose data has changed since: its rows would not be of one problem."""
+    for row in finished:
+        dataset = catalogue.get(row.dataset, row.scale)
+        if Workload(dataset, row.parameters).digest(*row.parameters) != row.problem_digest:
+            raise InputError(f"dataset '{row.dataset}' or its model has changed since the run; start a new run")
+
+
+def _print_cases(selected: list[Group], threads: int, fallback: str) -> None:
     for group in selected:
         for each in group.variants:
             missing = each.missing()
-            fate = f"{threads} threads" if missing is None else f"unavailable: {missing}"
+            stands_in = registry.variants().get((group.stage, fallback))
+            fate = f"{threads} threads"
+            if missing is not None:
+                fate = f"unavailable: {missing}" if stands_in is None else f"'{fallback}' stands in: {missing}"
             click.echo(f"{group.case_name(each)}  {fate}")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ...pipeline.errors import InputError
 from .. import store
 from ..table import tables, wide_console
 
@@ -26,8 +27,8 @@ def show(run: str | None, results: Path | None, list_runs: bool) -> None:
     for problem in problems:
         click.echo(f"warning: {problem}", err=True)
     if not rows:
-        click.echo(f"{path}: no rows yet", err=True)
+        raise InputError(f"{path}: holds no row of results")
     for table in tables(rows):
         console.print(table)
-    if rows:
-        console.print(f"run {rows[0].run_id}, commit {(rows[0].commit or 'unknown')[:12]}; repeat: {rows[0].command}")
+    commit = (rows[0].commit or "unknown")[:12]
+    console.print(f"run {rows[0].run_id}, commit {commit}; repeat: {rows[0].command}", markup=False)

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import math
 import pkgutil
 import re
 import sys
@@ -40,7 +41,7 @@ def checked_name(name: str) -> str:
 
 def folder_of(name: str, scale: float = 1.0) -> Path:
     """Where the dataset is kept, whether it exists or not."""
-    return home() / "datasets" / f"{checked_name(name)}@{scale:g}"
+    return home() / "datasets" / f"{checked_name(name)}@{scale:.15g}"
 
 
 def kept() -> list[Dataset]:
@@ -75,8 +76,8 @@ def make(name: str, scale: float = 1.0, files: Sequence[Path] = (), progress: Pr
     if maker is None:
         names = sorted({*makers(), *(dataset.name for dataset in kept())})
         raise InputError(f"no dataset '{name}'; there are: {', '.join(names)} (technobench data list, data add)")
-    if not scale > 0:
-        raise InputError(f"--scale {scale:g}: must be above 0")
+    if not (scale > 0 and math.isfinite(scale)):
+        raise InputError(f"--scale {scale:g}: must be above 0 and finite")
     if scale != 1 and not maker.scalable:
         raise InputError(f"dataset '{name}' is real data and comes at --scale 1 only")
     if files and not maker.takes_files:

@@ -156,14 +156,13 @@ class Pipeline(Stage[PipelineProblem, PipelineAnswer, PipelineReference]):
         """Records, and distinct names of technologies in them."""
         return MatrixBuild().sizes(problem.matrix_problem(problem.read()))
 
-    def reference(self, problem: PipelineProblem) -> PipelineReference | None:
-        """By the references of the stages, one after the other."""
+    def reference(self, problem: PipelineProblem) -> PipelineReference:
+        """By the references of the stages, one after the other; raises what they raise."""
         table = problem.read()
         technologies = MatrixBuild().reference(problem.matrix_problem(table))
         features = Features().reference(problem.features_problem(table, technologies))
         scoring = problem.scoring_problem(features)
-        margins, shap = Predict().reference(scoring), Shap().reference(scoring)
-        return None if margins is None or shap is None else PipelineReference(scoring, margins, shap)
+        return PipelineReference(scoring, Predict().reference(scoring), Shap().reference(scoring))
 
     def error(self, problem: PipelineProblem, answer: PipelineAnswer, reference: PipelineReference) -> float:
         """The larger of the errors of scores and explanations."""

@@ -6,7 +6,6 @@ caller with dense rows.
 
 import numpy as np
 
-from ..errors import UnsupportedModelError
 from ..scoring import ScoringProblem, ScoringStage, scaled_error
 
 
@@ -20,13 +19,14 @@ class Predict(ScoringStage[np.ndarray, np.ndarray]):
     # A float32 sum of 500 leaves is off by 1e-6 of the largest margin; one leaf taken wrongly, by 1e-4 and more.
     tolerance = 1e-5
 
-    def reference(self, problem: ScoringProblem) -> np.ndarray | None:
-        """float64[n] margins by walking the trees (`Forest.margins`); None for a model that `Forest` refuses."""
-        try:
-            forest = problem.forest()
-        except UnsupportedModelError:
-            return None
-        return forest.margins(problem.matrix)
+    def reference(self, problem: ScoringProblem) -> np.ndarray:
+        """float64[n] margins by walking the trees (`Forest.margins`).
+
+        Raises:
+            UnsupportedModelError: `Forest` refuses the model.
+
+        """
+        return problem.forest().margins(problem.matrix)
 
     def error(self, problem: ScoringProblem, answer: np.ndarray, reference: np.ndarray) -> float:
         """By `scaled_error`; infinity where there is not one finite score per record."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from ..errors import UnsupportedModelError
 from ..scoring import ScoringProblem, ScoringStage, scaled_error
 from ..shapley import shapley_values
 
@@ -49,17 +48,18 @@ class Shap(ScoringStage[Contributions, ShapReference]):
     # before 3.4, which divide weights out of a path again, are off by 1e-4: a mismatch, rightly.
     tolerance = 1e-5
 
-    def reference(self, problem: ScoringProblem) -> ShapReference | None:
-        """Margins of all records, Shapley values of some, evenly spread; None for a model that is not supported."""
+    def reference(self, problem: ScoringProblem) -> ShapReference:
+        """Margins of all records, Shapley values of some, evenly spread.
+
+        Raises:
+            UnsupportedModelError: `Forest` refuses the model.
+
+        """
         records = problem.matrix.shape[0]
         checked = min(records, CHECKED_RECORDS)
         rows = np.linspace(0, max(0, records - 1), checked).astype(np.int64)
-        try:
-            forest = problem.forest()
-            contributions = shapley_values(forest, problem.matrix[rows])
-        except UnsupportedModelError:
-            return None
-        return ShapReference(forest.margins(problem.matrix), rows, contributions)
+        forest = problem.forest()
+        return ShapReference(forest.margins(problem.matrix), rows, shapley_values(forest, problem.matrix[rows]))
 
     def error(self, problem: ScoringProblem, answer: Contributions, reference: ShapReference) -> float:
         """By `scaled_error`, the larger of the two differences; infinity where shape or any value is wrong."""

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -110,6 +112,36 @@ def linear(problem):
         end = time.perf_counter() + 2e-3 * problem.matrix.shape[0]
         while time.perf_counter() < end:
             pass
+        return right()
+
+    return Prepared(run)
+
+
+@variant()
+def remembers(problem):
+    """Computes once and returns the same answer ever after."""
+    right, answers = _right(problem), []
+
+    def run():
+        if not answers:
+            time.sleep(0.4)
+            answers.append(right())
+        return answers[0]
+
+    return Prepared(run)
+
+
+@variant()
+def leaves_a_child(problem):
+    """Starts a process that uses 300 MB and does not end."""
+    right, code = (
+        _right(problem),
+        "block = bytearray(300 << 20); import time; time.sleep(600)  # a child left by a test",
+    )
+
+    def run():
+        subprocess.Popen([sys.executable, "-c", code])
+        time.sleep(2.5)
         return right()
 
     return Prepared(run)

@@ -36,9 +36,13 @@ def load_model(path: Path) -> xgboost.Booster:
             raise InputError(f"{path}: not a model of XGBoost; {_SAVE}")
     booster = xgboost.Booster()
     booster.load_model(bytearray(read(path)))
-    kind = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]
+    learner = json.loads(booster.save_config())["learner"]
+    kind = learner["gradient_booster"]["name"]
     if kind not in _TREES:
         raise InputError(f"{path}: a {kind} model has no trees to explain; train one with booster='gbtree'")
+    outputs = max(int(learner["learner_model_param"][count]) for count in ("num_class", "num_target"))
+    if outputs > 1:
+        raise InputError(f"{path}: the model gives {outputs} scores per record; a model of one score is needed")
     return booster
 
 

@@ -59,7 +59,7 @@ def list_datasets(as_json: bool) -> None:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--scale", type=float, default=1.0, show_default=True, help="Size by factor, for datasets that scale.")
 def make_dataset(name: str, files: tuple[Path, ...], scale: float) -> None:
-    """Make the dataset NAME and keep it, from FILES where it takes them; 'data list' has the names."""
+    """Make the dataset NAME, from FILES where it takes them, in place of one kept; 'data list' has the names."""
     with _progress(f"making {name}") as report:
         made = catalogue.make(name, scale, files, report)
     _print_kept(made)

@@ -51,22 +51,27 @@ def kept() -> list[Dataset]:
 
 
 def get(name: str, scale: float = 1.0, progress: Progress | None = None) -> Dataset:
-    """The dataset, made now if it is one that can be made and is not kept yet.
+    """The dataset, made now if it can be made and is not kept yet, or was made by an older maker.
 
     Raises:
-        InputError: no such dataset, or it comes in one size only and ``scale`` is another.
+        InputError: no such dataset, or it comes in one size only and ``scale`` is another; or an older maker made it,
+            maybe from files that only the user knows.
 
     """
     folder = folder_of(name, scale)
     if folder.is_dir():
-        return Dataset.load(folder)
+        dataset, maker = Dataset.load(folder), makers().get(name)
+        if maker is None or dataset.version == maker.version:
+            return dataset
+        if maker.takes_files:
+            raise InputError(f"dataset '{name}' was made by an older version: 'technobench data make {name}' again")
     if name not in makers() and folder_of(name).is_dir():
         raise InputError(f"dataset '{name}' is your own and comes at --scale 1 only")
     return make(name, scale, (), progress)
 
 
 def make(name: str, scale: float = 1.0, files: Sequence[Path] = (), progress: Progress | None = None) -> Dataset:
-    """Make a dataset and keep it; one that is kept already with the same scale is replaced only if ``files`` are given.
+    """Make a dataset and keep it, in place of one that is kept already with the same scale.
 
     Raises:
         InputError: unknown name, a scale or files that the maker does not take, or what the maker itself refuses.
@@ -83,8 +88,7 @@ def make(name: str, scale: float = 1.0, files: Sequence[Path] = (), progress: Pr
     if files and not maker.takes_files:
         raise InputError(f"dataset '{name}' takes no files; use 'technobench data add' for data of your own")
     folder = folder_of(name, scale)
-    if folder.is_dir() and not files:
-        return Dataset.load(folder)
-    with new_folder(folder, replace_old=bool(files)) as target:
+    with new_folder(folder, replace_old=True) as target:
         made = maker.make(target, scale, files, progress or (lambda done, total: None))
+        made = replace(made, version=maker.version).save()
     return replace(made, folder=folder)

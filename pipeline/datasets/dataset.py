@@ -40,6 +40,7 @@ class Dataset:
     training_records: the first so many records are known when vocabulary, categories and model are learned.
     digest: SHA-256 of ``records.parquet``.
     source: where the data comes from and its licence, as a reader must see it.
+    version: of the maker that made it (`Maker.version`).
     model: file name, in ``folder``, of an XGBoost model of the user's own; None to train the default one.
     """
 
@@ -56,6 +57,7 @@ class Dataset:
     digest: str
     source: str
     model: str | None = None
+    version: int = 1
 
     @property
     def path(self) -> Path:
@@ -91,6 +93,7 @@ class Maker:
 
     make(folder, scale, files, progress): writes ``records.parquet`` into ``folder`` and returns the `Dataset` after
     its `Dataset.save`. ``files`` are the user's files where ``takes_files``, else empty.
+    version: raised when the same arguments give other records, so that what an older version made is not taken for it.
     """
 
     name: str
@@ -98,6 +101,7 @@ class Maker:
     make: Callable[[Path, float, Sequence[Path], Progress], Dataset]
     scalable: bool = False
     takes_files: bool = False
+    version: int = 1
 
 
 def file_digest(path: Path) -> str:

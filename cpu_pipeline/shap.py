@@ -3,6 +3,7 @@
 - naive: `shap.TreeExplainer` on one dense row at a time
 - shap-tree-explainer: the same on batches of 1,000 dense rows
 - batched-sparse: XGBoost's own `pred_contribs` on batches of 1,000 CSR rows
+- native: one table look-up per group of leaves and feature, whatever the leaves (`TreeShap`, a class of its own use)
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,12 @@ import scipy.sparse as sp
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.needs import package
 from ..pipeline.scoring import ScoringProblem, contributions_in_batches, ran_on
+from .tree_shap import CompactValues, TopContributions, TreeShap
 
 if TYPE_CHECKING:
     import xgboost
+
+__all__ = ["CompactValues", "TopContributions", "TreeShap"]
 
 
 def _explainer(booster: "xgboost.Booster") -> Any:
@@ -75,3 +79,10 @@ def batched_sparse(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
     """Batches of 1,000 CSR rows through XGBoost's `pred_contribs`; a sparse answer."""
     booster = problem.booster()
     return Prepared(lambda: contributions_in_batches(booster, problem), ran_on=lambda: ran_on(booster))
+
+
+@variant(package("numba"))
+def native(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
+    """Pattern-table TreeSHAP, compiled; a sparse answer that stores the used features and the bias."""
+    explainer = TreeShap.from_forest(problem.forest())
+    return Prepared(lambda: explainer.shap_values(problem.matrix))

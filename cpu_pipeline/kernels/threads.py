@@ -1,0 +1,33 @@
+"""Compiled loops on several threads: plain threads around loops that let go of the interpreter's lock.
+
+Unlike Numba's own pools they may be used from several threads at once, and after a fork.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from numba import config
+
+PartT = TypeVar("PartT")
+ResultT = TypeVar("ResultT")
+
+
+def thread_count() -> int:
+    """Threads to use: ``NUMBA_NUM_THREADS`` where it is set, else the cores that this process may use."""
+    return int(config.NUMBA_NUM_THREADS)  # pyright: ignore[reportAttributeAccessIssue] - set when it is imported
+
+
+def on_threads(work: Callable[[PartT], ResultT], parts: Sequence[PartT]) -> list[ResultT]:
+    """``work`` of each part, in order, on at most `thread_count` threads."""
+    threads = min(len(parts), thread_count())
+    if threads < 2:
+        return [work(part) for part in parts]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, parts))
+
+
+def row_slices(rows: int, parts: int) -> list[slice]:
+    """At most ``parts`` slices of nearly equal length that cover ``rows`` rows; none is empty."""
+    parts = min(parts, rows)
+    return [slice(rows * part // parts, rows * (part + 1) // parts) for part in range(parts)]

@@ -3,12 +3,17 @@
 - naive: a DMatrix and a call for each record
 - batched-sparse: XGBoost reads batches of 1,000 CSR rows where they lie
 - xgboost: the same, the whole matrix in one call
+- native: 8-bit codes of the model's thresholds, tile by tile; `Forest` is the same for use by itself
 """
 
 import numpy as np
 
 from ..pipeline.contract import Prepared, variant
+from ..pipeline.needs import package
 from ..pipeline.scoring import ScoringProblem, inplace_margins, margins, ran_on
+from .forest_engine import Forest
+
+__all__ = ["Forest"]
 
 
 @variant()
@@ -47,3 +52,10 @@ def xgboost(problem: ScoringProblem) -> Prepared[np.ndarray]:
     """The whole CSR matrix in one call of `Booster.inplace_predict`."""
     booster = problem.booster()
     return Prepared(lambda: inplace_margins(booster, problem.matrix), ran_on=lambda: ran_on(booster))
+
+
+@variant(package("numba"))
+def native(problem: ScoringProblem) -> Prepared[np.ndarray]:
+    """Bytes instead of float comparisons, whole trees by vector instructions, tiles of rows that fit the cache."""
+    forest = Forest(problem.forest())
+    return Prepared(lambda: forest.predict(problem.matrix))

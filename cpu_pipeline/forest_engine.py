@@ -1,0 +1,268 @@
+"""The native forest: margins, values and leaves of an XGBoost model from 8-bit codes, tile by tile."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..pipeline import forest as flat
+from ..pipeline.errors import InputError, UnsupportedModelError
+from ..pipeline.threshold_codes import ThresholdCodes
+
+if TYPE_CHECKING:
+    import xgboost
+
+TILE_ROWS = 1024
+"""Rows whose codes are in the cache at a time."""
+FEW_ROWS = 64
+"""With fewer rows than this, walking down the trees beats the vector instructions on whole trees."""
+_DENSE_ROWS = 16 * TILE_ROWS
+_SHALLOW_DEPTH = 6
+_MOST_COLUMNS = 1 << 24
+
+
+def _probability(margins: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-margins))
+
+
+_VALUE_OF_MARGIN: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "binary:logistic": _probability,
+    "reg:logistic": _probability,
+    "reg:gamma": np.exp,
+    "reg:tweedie": np.exp,
+}
+"""The objectives whose predictions are not their margins (XGBoost docs, Learning Task Parameters)."""
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """All trees as `kernels.forest_walk.add_walked` reads them, each tree's nodes level by level.
+
+    roots: uint32[trees]. depths: int64[trees]. nodes: uint32[nodes, 2]. leaf_value: float32[nodes].
+    node_in_tree: int32[nodes], the number that XGBoost gives the node.
+    """
+
+    roots: np.ndarray
+    depths: np.ndarray
+    nodes: np.ndarray
+    leaf_value: np.ndarray
+    node_in_tree: np.ndarray
+
+    @classmethod
+    def of(cls, forest: flat.Forest, codes: ThresholdCodes) -> "_Nodes":
+        number, tree, depths = _by_level(forest)
+        leaf = forest.feature[number] < 0
+        # Position 0 is left free: a leaf's left child is the position before its own.
+        position = np.zeros(len(forest.feature), np.int64)
+        position[number] = 1 + np.arange(len(number))
+        left = np.where(leaf, position[number] - 1, position[forest.left[number]])
+        test = np.where(leaf, 0, codes.node_column[number]) * 256 + codes.node_rank[number]
+        return cls(
+            roots=position[forest.tree_offsets[:-1]].astype(np.uint32),
+            depths=depths,
+            nodes=np.vstack([np.zeros((1, 2)), np.column_stack([test, left])]).astype(np.uint32),
+            leaf_value=np.append(np.float32(0), forest.leaf_value[number]),
+            node_in_tree=np.append(0, number - forest.tree_offsets[tree]).astype(np.int32),
+        )
+
+
+def _by_level(forest: flat.Forest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """int64: the nodes that paths reach, tree by tree and level by level, siblings together; their trees; the depths
+    of all trees.
+    """
+    number = forest.tree_offsets[:-1].astype(np.int64)
+    tree = np.arange(len(number))
+    depths = np.zeros(len(number), np.int64)
+    numbers, trees, level = [number], [tree], 0
+    while len(number):
+        level += 1
+        split = forest.feature[number] >= 0
+        depths[tree[split]] = level
+        number = np.column_stack([forest.left[number[split]], forest.right[number[split]]]).reshape(-1).astype(np.int64)
+        tree = np.repeat(tree[split], 2)
+        numbers.append(number)
+        trees.append(tree)
+    order = np.argsort(np.concatenate(trees), kind="stable")
+    return np.concatenate(numbers)[order], np.concatenate(trees)[order], depths
+
+
+class _Shallow(NamedTuple):
+    """Trees of depth 6 at most, made complete, as `kernels.forest_walk.add_shallow` reads them.
+
+    columns: int64[trees, 9, 7]. ranks: uint8[trees, 9, 7]. values: float32[trees, 64].
+    """
+
+    columns: np.ndarray
+    ranks: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def of(cls, forest: flat.Forest, codes: ThresholdCodes, roots: np.ndarray) -> "_Shallow":
+        complete = np.empty((len(roots), 2 ** (_SHALLOW_DEPTH + 1) - 1), np.int64)
+        complete[:, 0] = roots
+        splits = 2**_SHALLOW_DEPTH - 1
+        for k in range(splits):
+            node = complete[:, k]
+            leaf = forest.feature[node] < 0
+            complete[:, 2 * k + 1] = np.where(leaf, node, forest.left[node])
+            complete[:, 2 * k + 2] = np.where(leaf, node, forest.right[node])
+        root = np.array([0, *range(7, 15)])[:, None]
+        group = np.concatenate([root, 2 * root + [1, 2], 4 * root + [3, 4, 5, 6]], axis=1, dtype=np.int64)
+        node = complete[:, group]
+        return cls(
+            columns=np.maximum(codes.node_column[node], 0).astype(np.int64),
+            ranks=codes.node_rank[node],
+            values=forest.leaf_value[complete[:, splits:]],
+        )
+
+
+class _Rows(NamedTuple):
+    """A block of the input: the rows of a CSR matrix, or (without ``indptr``) dense columns of the used features."""
+
+    first: int
+    length: int
+    data: np.ndarray
+    indices: np.ndarray
+    indptr: np.ndarray | None
+
+
+class Forest:
+    """Scores of an XGBoost model on the CPU, the same decisions as XGBoost's own at a fraction of the time.
+
+    Set-up is done when an object is made, compilation (kept on disk) too; it may be used from several threads at once.
+
+    What counts as missing is as in XGBoost: in a sparse matrix what is not stored, and NaN; in a NumPy array or a
+    pandas frame NaN alone, so that a zero there is the value 0.
+    """
+
+    def __init__(self, forest: flat.Forest) -> None:
+        """Take the trees; see `from_booster`."""
+        codes = ThresholdCodes.of(forest)
+        if len(codes.feature) >= _MOST_COLUMNS:
+            raise UnsupportedModelError(f"the model splits on over {_MOST_COLUMNS} features; train it on fewer")
+        self.forest, self._codes = forest, codes
+        self._nodes = _Nodes.of(forest, codes)
+        shallow = self._nodes.depths <= _SHALLOW_DEPTH
+        # A model of stumps without splits has no code to compare: its trees are walked, in no steps.
+        shallow &= len(codes.feature) > 0
+        self._shallow = _Shallow.of(forest, codes, forest.tree_offsets[:-1][shallow])
+        nodes = self._nodes.nodes, self._nodes.leaf_value
+        self._all_trees = self._nodes.roots, self._nodes.depths, *nodes
+        self._deep_trees = self._nodes.roots[~shallow], self._nodes.depths[~shallow], *nodes
+        self._features = np.ascontiguousarray(forest.used_features)
+        self._layout = codes.columns_of, codes.missing, codes.offsets, codes.thresholds
+        for rows in (1, FEW_ROWS):
+            self.predict(sp.csr_matrix((rows, forest.features), dtype=np.float32))
+            self.predict(np.zeros((rows, forest.features), np.float32))
+
+    @classmethod
+    def from_booster(cls, booster: "xgboost.Booster", iteration_range: tuple[int, int] | None = None) -> "Forest":
+        """All trees of a booster, or those of some boosting rounds (``(0, best_iteration + 1)``).
+
+        Raises:
+            UnsupportedModelError: as `technobench.pipeline.forest.Forest.from_model`.
+
+        """
+        chosen = booster if iteration_range is None else booster[slice(*iteration_range)]
+        return cls(flat.Forest.from_model(bytes(chosen.save_raw("json"))))
+
+    def predict(self, matrix: Any, output: Literal["margin", "value", "leaf"] = "margin") -> np.ndarray:
+        """One score, or one leaf of each tree, for each row.
+
+        Args:
+            matrix: n x features: SciPy sparse, NumPy, or a pandas frame of numbers with its columns in model order.
+            output: ``margin``: float32[n]; ``value``: float32[n], what the objective predicts (a probability, for a
+                classifier); ``leaf``: int32[n, trees], the leaf's number in its tree, as XGBoost's ``pred_leaf``.
+
+        Raises:
+            InputError: the matrix has not as many columns as the model has features, or is not of numbers.
+
+        """
+        if output == "leaf":
+            return self._leaves(matrix)
+        if output not in ("margin", "value"):
+            raise InputError(f"output={output!r} is not known; choose margin, value or leaf")
+        margins = np.full(matrix.shape[0], self.forest.base_margin)
+        for start, rows in self._blocks(matrix):
+            self._add(rows, margins[start : start + rows.length])
+        if output == "value" and self.forest.objective in _VALUE_OF_MARGIN:
+            margins = _VALUE_OF_MARGIN[self.forest.objective](margins)
+        return margins.astype(np.float32)
+
+    def _leaves(self, matrix: Any) -> np.ndarray:
+        from .kernels.forest_walk import reached_leaves
+
+        nodes = self._nodes
+        leaves = np.empty((matrix.shape[0], len(nodes.roots)), np.int32)
+
+        def fill(tile: tuple[_Rows, slice]) -> None:
+            rows, part = tile
+            walked = nodes.roots, nodes.depths, nodes.nodes, nodes.node_in_tree
+            reached_leaves(self._encoded(rows), *walked, leaves[part])
+
+        for start, rows in self._blocks(matrix):
+            self._on_tiles(fill, rows, start)
+        return leaves
+
+    def _add(self, rows: _Rows, sums: np.ndarray) -> None:
+        from .kernels.forest_walk import add_few, add_shallow, add_walked
+
+        if rows.length < FEW_ROWS:
+            if rows.indptr is not None:
+                add_few(rows.indptr, rows.indices, rows.data, *self._layout, *self._all_trees, sums)
+            else:
+                add_walked(self._encoded(rows), *self._all_trees, sums)
+            return
+
+        def add(tile: tuple[_Rows, slice]) -> None:
+            codes, part = self._encoded(tile[0]), sums[tile[1]]
+            add_shallow(codes, *self._shallow, part)
+            add_walked(codes, *self._deep_trees, part)
+
+        self._on_tiles(add, rows, 0)
+
+    def _on_tiles(self, work: Callable[[tuple[_Rows, slice]], None], rows: _Rows, start: int) -> None:
+        """``work`` of each tile of rows, with its place among the rows of the matrix, which begin at ``start``."""
+        if rows.length <= TILE_ROWS:
+            work((rows, slice(start, start + rows.length)))
+            return
+        from .kernels.threads import on_threads
+
+        tiles = [
+            (rows._replace(first=rows.first + at, length=min(TILE_ROWS, rows.length - at)), slice(start + at, None))
+            for at in range(0, rows.length, TILE_ROWS)
+        ]
+        on_threads(work, [(tile, slice(part.start, part.start + tile.length)) for tile, part in tiles])
+
+    def _encoded(self, rows: _Rows) -> np.ndarray:
+        from .kernels.threshold_codes import encode_csr, encode_dense
+
+        codes = np.empty((len(self._codes.feature), rows.length), np.uint8)
+        if rows.indptr is None:
+            encode_dense(rows.data, rows.first, rows.length, rows.indices, *self._layout, codes)
+        else:
+            encode_csr(rows.indptr, rows.indices, rows.data, rows.first, rows.length, *self._layout, codes)
+        return codes
+
+    def _blocks(self, matrix: Any) -> Iterator[tuple[int, _Rows]]:
+        """The matrix in blocks that kernels read: a sparse one whole, of a dense one the used columns."""
+        if getattr(matrix, "ndim", 2) != 2 or matrix.shape[1] != self.forest.features:
+            raise InputError(f"the model has {self.forest.features} features, the matrix is {matrix.shape}")
+        if sp.issparse(matrix):
+            csr = matrix if matrix.format == "csr" else sp.csr_matrix(matrix)
+            yield 0, _Rows(0, csr.shape[0], csr.data.astype(np.float32, copy=False), csr.indices, csr.indptr)
+            return
+        for start in range(0, matrix.shape[0], _DENSE_ROWS):
+            block = _used_columns(matrix, slice(start, start + _DENSE_ROWS), self._features)
+            yield start, _Rows(0, len(block), block, self._features, None)
+
+
+def _used_columns(matrix: Any, rows: slice, features: np.ndarray) -> np.ndarray:
+    """float32[rows, used features] of a NumPy array or pandas frame."""
+    part = matrix[rows][:, features] if isinstance(matrix, np.ndarray) else matrix.iloc[rows, features].to_numpy()
+    try:
+        return np.ascontiguousarray(part, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the matrix holds what is no number ({error}); encode it as the model was trained") from error

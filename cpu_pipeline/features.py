@@ -5,6 +5,7 @@ The ladder:
 - ``naive``: row by row, ``DataFrame.apply`` with a Python function per record.
 - ``pandas-get-dummies``: ``pandas.get_dummies`` on the categorical columns, dense frame, then sparse.
 - ``batched-sparse``: batches of records, vectorised one-hot and numeric columns, stacked sparse.
+- ``native``: Arrow codes of the categories, every entry written once, by a compiled loop, where it stays.
 """
 
 from collections.abc import Mapping
@@ -14,13 +15,16 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..pipeline.contract import Prepared, variant
+from ..pipeline.needs import package
 from ..pipeline.stages.features import (
     UNKNOWN_TECHNOLOGIES,
+    Features,
     FeaturesAnswer,
     FeaturesProblem,
     category_column,
     missing_column,
 )
+from .final_matrix import build
 
 
 def _final_columns(problem: FeaturesProblem, frame: pd.DataFrame) -> list[str]:
@@ -156,3 +160,10 @@ def batched_sparse(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
         return _with_technologies(problem, sp.vstack([final, *batches], format="csr"), names)
 
     return Prepared(run)
+
+
+@variant(package("numba"))
+def native(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
+    """Learned and filled in one pass over Arrow columns; a compiled loop writes straight into the final CSR."""
+    build(Features().prefix(problem, 1))  # compiles
+    return Prepared(lambda: build(problem))

@@ -7,6 +7,7 @@ The ladder:
 - ``pandas-get-dummies``: ``Series.str.get_dummies``, one dense column per technology.
 - ``count-vectorizer``: ``CountVectorizer`` with the stage's analyzer.
 - ``multi-label-binarizer``: ``MultiLabelBinarizer`` over sets of names.
+- ``native``: items hashed where they lie in an Arrow column, by a compiled loop.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from ..pipeline.contract import Prepared, variant
 from ..pipeline.needs import package
 from ..pipeline.stages.matrix_build import MatrixAnswer, MatrixProblem, csr_of_ones, row_pointers
 from ..pipeline.technologies import NameOfItem, items, normalise
+from .technology_matrix import arrow_column, build_from_arrow
 
 
 def _known(cells: Sequence[str | None]) -> np.ndarray:
@@ -154,3 +156,14 @@ def multi_label_binarizer(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
         return _in_vocabulary(sp.csr_matrix(matrix), list(binarizer.classes_), problem)
 
     return Prepared(run)
+
+
+@variant(package("numba"))
+def native(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
+    """Items hashed where they lie in an Arrow column; compiled assembly, sorted and distinct per row."""
+
+    def build(cells: Sequence[str | None]) -> MatrixAnswer:
+        return build_from_arrow(arrow_column(cells), problem.delimiter, problem.training_records, problem.min_frequency)
+
+    build(["a", None])  # compiles
+    return Prepared(lambda: build(problem.cells))

@@ -2,6 +2,7 @@
 
 - ``naive``: the seed's 'before'.
 - ``batched-sparse``: the seed's 'after'.
+- ``native``: compiled engines.
 """
 
 import time
@@ -76,3 +77,9 @@ def batched_sparse(problem: PipelineProblem) -> Prepared[PipelineAnswer]:
         predict.batched_sparse,
         shap.batched_sparse,
     )
+
+
+@variant(package("numba"))
+def native(problem: PipelineProblem) -> Prepared[PipelineAnswer]:
+    """The native variant of every stage, one after the other, set-up of each included."""
+    return _in_phases(problem, matrix_build.native, features.native, predict.native, shap.native)

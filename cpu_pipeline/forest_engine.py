@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from ..pipeline import forest as flat
 from ..pipeline.errors import InputError, UnsupportedModelError
 from ..pipeline.threshold_codes import ThresholdCodes
+from .matrix_rows import Rows, blocks
 
 if TYPE_CHECKING:
     import xgboost
@@ -118,16 +119,6 @@ class _Shallow(NamedTuple):
         )
 
 
-class _Rows(NamedTuple):
-    """A block of the input: the rows of a CSR matrix, or (without ``indptr``) dense columns of the used features."""
-
-    first: int
-    length: int
-    data: np.ndarray
-    indices: np.ndarray
-    indptr: np.ndarray | None
-
-
 class Forest:
     """Scores of an XGBoost model on the CPU, the same decisions as XGBoost's own at a fraction of the time.
 
@@ -197,7 +188,7 @@ class Forest:
         nodes = self._nodes
         leaves = np.empty((matrix.shape[0], len(nodes.roots)), np.int32)
 
-        def fill(tile: tuple[_Rows, slice]) -> None:
+        def fill(tile: tuple[Rows, slice]) -> None:
             rows, part = tile
             walked = nodes.roots, nodes.depths, nodes.nodes, nodes.node_in_tree
             reached_leaves(self._encoded(rows), *walked, leaves[part])
@@ -206,7 +197,7 @@ class Forest:
             self._on_tiles(fill, rows, start)
         return leaves
 
-    def _add(self, rows: _Rows, sums: np.ndarray) -> None:
+    def _add(self, rows: Rows, sums: np.ndarray) -> None:
         from .kernels.forest_walk import add_few, add_shallow, add_walked
 
         if rows.length < FEW_ROWS:
@@ -216,14 +207,14 @@ class Forest:
                 add_walked(self._encoded(rows), *self._all_trees, sums)
             return
 
-        def add(tile: tuple[_Rows, slice]) -> None:
+        def add(tile: tuple[Rows, slice]) -> None:
             codes, part = self._encoded(tile[0]), sums[tile[1]]
             add_shallow(codes, *self._shallow, part)
             add_walked(codes, *self._deep_trees, part)
 
         self._on_tiles(add, rows, 0)
 
-    def _on_tiles(self, work: Callable[[tuple[_Rows, slice]], None], rows: _Rows, start: int) -> None:
+    def _on_tiles(self, work: Callable[[tuple[Rows, slice]], None], rows: Rows, start: int) -> None:
         """``work`` of each tile of rows, with its place among the rows of the matrix, which begin at ``start``."""
         if rows.length <= TILE_ROWS:
             work((rows, slice(start, start + rows.length)))
@@ -236,7 +227,7 @@ class Forest:
         ]
         on_threads(work, [(tile, slice(part.start, part.start + tile.length)) for tile, part in tiles])
 
-    def _encoded(self, rows: _Rows) -> np.ndarray:
+    def _encoded(self, rows: Rows) -> np.ndarray:
         from .kernels.threshold_codes import encode_csr, encode_dense
 
         codes = np.empty((len(self._codes.feature), rows.length), np.uint8)
@@ -246,23 +237,5 @@ class Forest:
             encode_csr(rows.indptr, rows.indices, rows.data, rows.first, rows.length, *self._layout, codes)
         return codes
 
-    def _blocks(self, matrix: Any) -> Iterator[tuple[int, _Rows]]:
-        """The matrix in blocks that kernels read: a sparse one whole, of a dense one the used columns."""
-        if getattr(matrix, "ndim", 2) != 2 or matrix.shape[1] != self.forest.features:
-            raise InputError(f"the model has {self.forest.features} features, the matrix is {matrix.shape}")
-        if sp.issparse(matrix):
-            csr = matrix if matrix.format == "csr" else sp.csr_matrix(matrix)
-            yield 0, _Rows(0, csr.shape[0], csr.data.astype(np.float32, copy=False), csr.indices, csr.indptr)
-            return
-        for start in range(0, matrix.shape[0], _DENSE_ROWS):
-            block = _used_columns(matrix, slice(start, start + _DENSE_ROWS), self._features)
-            yield start, _Rows(0, len(block), block, self._features, None)
-
-
-def _used_columns(matrix: Any, rows: slice, features: np.ndarray) -> np.ndarray:
-    """float32[rows, used features] of a NumPy array or pandas frame."""
-    part = matrix[rows][:, features] if isinstance(matrix, np.ndarray) else matrix.iloc[rows, features].to_numpy()
-    try:
-        return np.ascontiguousarray(part, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"the matrix holds what is no number ({error}); encode it as the model was trained") from error
+    def _blocks(self, matrix: Any) -> Iterator[tuple[int, Rows]]:
+        return blocks(matrix, self.forest.features, self._features, _DENSE_ROWS)

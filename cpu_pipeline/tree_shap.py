@@ -1,7 +1,6 @@
 """Pattern-table TreeSHAP on the CPU: set-up once per model, then explanations at memory speed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from ..pipeline.forest import Forest
 from ..pipeline.shap_tables import MOST_BYTES, ShapTables, unit_quadrature
 from ..pipeline.shapley import paths
 from ..pipeline.threshold_codes import ThresholdCodes
+from .matrix_rows import Rows, blocks
 
 if TYPE_CHECKING:
     import xgboost
@@ -39,16 +39,6 @@ class TopContributions(NamedTuple):
 
     features: np.ndarray
     values: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """A block of input in one of two forms: CSR (``indptr``), or dense columns of the used features."""
-
-    count: int
-    data: np.ndarray
-    indices: np.ndarray
-    indptr: np.ndarray | None
 
 
 class _Scratch(NamedTuple):
@@ -116,8 +106,8 @@ class TreeShap:
             raise InputError(f"output={output!r} is not known; choose csr, compact or dense")
         values = np.empty((matrix.shape[0], len(self.features) + 1), np.float32)
         places = np.empty(values.shape if output == "csr" else (0, 0), _index_type(values.size))
-        for start, rows in self._blocks(matrix):
-            self._explain(rows, values[start : start + rows.count], places[start : start + rows.count])
+        for start, rows in self._rows(matrix):
+            self._explain(rows, values[start : start + rows.length], places[start : start + rows.length])
         answer = self._as(output, values, places)
         return (answer, values.sum(axis=1, dtype=np.float64)) if with_scores else answer
 
@@ -160,53 +150,40 @@ class TreeShap:
         return sp.csr_matrix((values.reshape(-1), places.reshape(-1), starts), shape=shape)
 
     def _streamed(self, matrix: Any) -> Iterator[tuple[int, np.ndarray]]:
-        for first, rows in self._blocks(matrix, ROWS_AT_A_TIME):
-            values = np.empty((rows.count, len(self.features) + 1), np.float32)
+        for first, rows in self._rows(matrix, ROWS_AT_A_TIME):
+            values = np.empty((rows.length, len(self.features) + 1), np.float32)
             self._explain(rows, values, np.empty((0, 0), np.int32))
             yield first, values
 
-    def _blocks(self, matrix: Any, most_rows: int | None = None) -> Iterator[tuple[int, _Rows]]:
-        """The matrix in blocks that kernels read: a sparse one as a whole, where ``most_rows`` does not forbid it."""
-        if getattr(matrix, "ndim", 2) != 2 or matrix.shape[1] != self.forest.features:
-            raise InputError(f"the model has {self.forest.features} features, the matrix is {matrix.shape}")
-        if sp.issparse(matrix):
-            csr = sp.csr_matrix(matrix)
-            data = csr.data.astype(np.float32, copy=False)
-            step = most_rows or max(1, csr.shape[0])
-            for start in range(0, csr.shape[0], step):
-                indptr = csr.indptr[start : start + step + 1]
-                yield start, _Rows(len(indptr) - 1, data, csr.indices, indptr)
-            return
-        for start in range(0, matrix.shape[0], ROWS_AT_A_TIME):
-            block = _used_columns(matrix, slice(start, start + ROWS_AT_A_TIME), self.features)
-            yield start, _Rows(len(block), block, self.features, None)
+    def _rows(self, matrix: Any, most_rows: int | None = None) -> Iterator[tuple[int, Rows]]:
+        return blocks(matrix, self.forest.features, self.features, ROWS_AT_A_TIME, most_rows)
 
-    def _explain(self, rows: _Rows, values: np.ndarray, places: np.ndarray) -> None:
+    def _explain(self, rows: Rows, values: np.ndarray, places: np.ndarray) -> None:
         """Fill ``values``, and their columns in ``places`` unless it is empty, tile by tile."""
         from .kernels.threads import on_threads, thread_count
 
         # As many tiles on each thread, so that none waits for another's last.
-        tiles = -(-rows.count // (TILE_ROWS * thread_count())) * thread_count()
-        size = -(-rows.count // (max(1, tiles) * ROWS_PER_STEP)) * ROWS_PER_STEP
+        tiles = -(-rows.length // (TILE_ROWS * thread_count())) * thread_count()
+        size = -(-rows.length // (max(1, tiles) * ROWS_PER_STEP)) * ROWS_PER_STEP
         padded = (size // ROWS_PER_STEP | 1) * ROWS_PER_STEP
         columns = self._stored_columns
         idle: list[_Scratch] = []
 
         def explain(start: int) -> None:
-            tile = slice(start, min(start + size, rows.count))
+            tile = slice(start, min(start + size, rows.length))
             scratch = idle.pop() if idle else self._scratch(padded)
             self._explain_tile(rows, tile, scratch, values)
             idle.append(scratch)
             if len(places):
                 places[tile] = columns
 
-        on_threads(explain, range(0, rows.count, max(1, size)))
+        on_threads(explain, range(0, rows.length, max(1, size)))
 
     def _scratch(self, rows: int) -> _Scratch:
         coded = np.empty((len(self._codes.feature), rows), np.uint8)
         return _Scratch(coded, np.empty((len(self.features) + 1, rows), np.float32))
 
-    def _explain_tile(self, rows: _Rows, tile: slice, scratch: _Scratch, values: np.ndarray) -> None:
+    def _explain_tile(self, rows: Rows, tile: slice, scratch: _Scratch, values: np.ndarray) -> None:
         from .kernels.shap_paths import add_paths
         from .kernels.shap_tables import add_tables, write_rows
         from .kernels.threshold_codes import encode_csr, encode_dense
@@ -230,15 +207,6 @@ class TreeShap:
             *(codes.node_column, codes.node_rank, *self._quadrature, sums),
         )
         write_rows(sums, self.bias, values, start, count)
-
-
-def _used_columns(matrix: Any, rows: slice, features: np.ndarray) -> np.ndarray:
-    """float32[rows, used features] of a NumPy array or pandas frame."""
-    part = matrix[rows][:, features] if isinstance(matrix, np.ndarray) else matrix.iloc[rows, features].to_numpy()
-    try:
-        return np.ascontiguousarray(part, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"the matrix holds what is no number ({error}); encode it as the model was trained") from error
 
 
 def _index_type(stored: int) -> type:

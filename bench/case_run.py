@@ -41,11 +41,11 @@ class Settings:
     session: str
     command: str
     threads: int
-    budget: float = 60.0
-    rounds: int = 20
-    timeout: float = 3600.0
-    max_rss: int | None = None
-    fallback: str | None = None
+    budget: float
+    rounds: int
+    timeout: float
+    max_rss: int | None
+    fallback: str | None
     alerts: tuple[str, ...] = ()
 
 

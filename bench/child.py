@@ -42,7 +42,6 @@ class Child:
                 start_new_session=True,  # an interrupt at the keyboard is the harness's to handle
             )
         self.monitor = Monitor(self.process.pid)
-        self.monitor.__enter__()
 
     def ask(self, request: Request, expected: type[ReplyT], timeout: float) -> ReplyT:
         """Send a request and wait for its reply, ``timeout`` seconds at most.
@@ -70,8 +69,7 @@ class Child:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
-        self.monitor.__exit__(None, None, None)
-        return self.monitor.result()
+        return self.monitor.stop()
 
     def _line(self, timeout: float) -> bytes:
         assert self.process.stdout is not None

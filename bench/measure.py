@@ -43,7 +43,7 @@ def measure(group: Group, settings: Settings, say: Say, keep: Keep) -> Iterator[
 
     """
     dataset = catalogue.get(group.dataset, group.scale)
-    digest = Workload(dataset, group.parameters).digest(*group.parameters)
+    digest = Workload(dataset, group.parameters).problem_digest
     fallback = registry.variants().get((group.stage, settings.fallback or ""))
     with _private_folder() as folder:
         cases = [CaseRun(group, variant, settings, digest, folder) for variant in group.variants]

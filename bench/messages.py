@@ -37,7 +37,6 @@ class Opened(msgspec.Struct, frozen=True, tag=True):
     """The problem is loaded (and, without a variant, the reference is computed and kept)."""
 
     sizes: dict[str, int]
-    digest: str
     versions: dict[str, str]
     thread_settings: dict[str, str]
 
@@ -72,7 +71,6 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     """What was asked raised an exception."""
 
     reason: str
-    traceback: str
 
 
 Request = Task | Prepare | Run | Grade

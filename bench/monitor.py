@@ -4,7 +4,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any
 
 import psutil
@@ -47,7 +46,7 @@ class Monitor:
     """
 
     def __init__(self, pid: int, interval: float = INTERVAL_SECONDS) -> None:
-        """Watch process ``pid`` every ``interval`` seconds."""
+        """Begin to watch process ``pid`` every ``interval`` seconds."""
         self.interval = interval
         self.process = psutil.Process(pid)
         self.out_of_memory = False
@@ -58,19 +57,14 @@ class Monitor:
         self._samples = self._peak_rss = self._peak_with_children = self._read = self._written = 0
         self._cpu_seconds = self._cost = self._elapsed = 0.0
         self._gpu_samples: list[tuple[int, int]] = []
-
-    def __enter__(self) -> "Monitor":
-        """Start watching."""
         self._thread.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop watching."""
+    def stop(self) -> Monitored:
+        """Stop watching; return what was seen."""
         self._stop.set()
         self._at_work.set()
         self._thread.join()
+        return self.result()
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:

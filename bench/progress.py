@@ -47,10 +47,15 @@ class Progress:
 
 
 @contextlib.contextmanager
-def dataset_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def records_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar of records done, shown on a terminal only and only if there is something to wait for."""
     console = Console(stderr=True)
-    columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.TimeRemainingColumn())
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeRemainingColumn(),
+    )
     with bars.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task: bars.TaskID | None = None
 
@@ -58,6 +63,6 @@ def dataset_progress(what: str) -> Iterator[Callable[[int, int], None]]:
             nonlocal task
             if task is None:
                 task = bar.add_task(what, total=total)
-            bar.update(task, completed=records, total=total)
+            bar.update(task, completed=records, total=total or None)
 
         yield done

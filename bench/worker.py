@@ -12,7 +12,6 @@ import pickle
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +69,17 @@ class Worker:
         self.task = task
         self.stage: Stage = registry.stages()[task.stage]
         workload = Workload(catalogue.get(task.dataset, task.scale), task.parameters)
-        self.digest = workload.digest(*task.parameters)
         self.whole = self.stage.problem(workload)
         self.problem: Any = self.whole
         self.prepared: Prepared | None = None
         self.answer: Any = None
-        self.reference_file = Path(task.folder) / f"{task.stage}-{self.digest}.reference"
+        self.reference_file = Path(task.folder) / f"{task.stage}-{workload.problem_digest}.reference"
         if task.variant is None:
             self.reference_file.write_bytes(pickle.dumps(self._reference(self.whole), protocol=5))
 
     def opened(self) -> Opened:
         """What the harness needs to know of the problem."""
-        return Opened(self.stage.sizes(self.whole), self.digest, versions(), thread_settings())
+        return Opened(self.stage.sizes(self.whole), versions(), thread_settings())
 
     def prepare(self, request: Prepare) -> Ready:
         """Set the variant up, on all records or the first ones."""
@@ -168,7 +166,7 @@ def main() -> None:
             worker, reply = _reply(worker, decoder.decode(line))
         except Exception as error:  # whatever a variant raises is a row, not the end of the run
             reason = f"{type(error).__name__}: {error}".strip()
-            reply = Failed(reason[:2000], traceback.format_exc()[-8000:])
+            reply = Failed(reason[:2000])
         replies.write(msgspec.json.encode(reply) + b"\n")
 
 

@@ -9,9 +9,9 @@ The ladder:
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
 from ..pipeline.contract import Prepared, variant
@@ -26,8 +26,11 @@ from ..pipeline.stages.features import (
 )
 from .final_matrix import build
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def _final_columns(problem: FeaturesProblem, frame: pd.DataFrame) -> list[str]:
+
+def _final_columns(problem: FeaturesProblem, frame: "pd.DataFrame") -> list[str]:
     """Names of the columns after the technologies, learned from the training records."""
     training = frame.iloc[: problem.training_records]
     names = [] if problem.known[: problem.training_records].all() else [UNKNOWN_TECHNOLOGIES]
@@ -55,10 +58,12 @@ def naive(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
     The everyday code is a ``def features_of(row): ...`` applied to every record, whose dictionaries are then put
     into a list of entries.
     """
+    import pandas as pd
+
     frame = problem.table.to_pandas().assign(known=problem.known)
     kinds = {column.name: column.kind for column in problem.columns}
 
-    def features_of(row: pd.Series) -> dict[str, float]:
+    def features_of(row: "pd.Series") -> dict[str, float]:
         features: dict[str, float] = {} if row["known"] else {UNKNOWN_TECHNOLOGIES: 1.0}
         for name, kind in kinds.items():
             if pd.isna(row[name]):
@@ -85,6 +90,8 @@ def naive(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
 @variant()
 def pandas_get_dummies(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
     """``pandas.get_dummies`` on the categorical columns, missing marks beside, one dense frame made sparse."""
+    import pandas as pd
+
     frame = problem.table.to_pandas()
     categorical = [column.name for column in problem.columns if column.kind == "categorical"]
     numeric = [column.name for column in problem.columns if column.kind == "numeric"]
@@ -103,7 +110,7 @@ def pandas_get_dummies(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
 
 def _batch(
     problem: FeaturesProblem,
-    frame: pd.DataFrame,
+    frame: "pd.DataFrame",
     position: Mapping[str, int],
     categories: Mapping[str, Mapping],
 ) -> sp.csr_matrix:

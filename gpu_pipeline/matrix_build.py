@@ -6,11 +6,10 @@
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.needs import cuda_device, package
-from ..pipeline.stages.matrix_build import MatrixAnswer, MatrixProblem
+from ..pipeline.stages.matrix_build import MatrixAnswer, MatrixProblem, csr_of_ones
 from ..pipeline.technologies import normalise
 
 
@@ -72,7 +71,7 @@ def cudf(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
 
     def fetch(answer: dict[str, Any]) -> MatrixAnswer:
         indices, pointers = answer["indices"].get(), answer["pointers"].get()
-        matrix = sp.csr_matrix((np.ones(len(indices), np.int8), indices, pointers), shape=(count, len(answer["names"])))
+        matrix = csr_of_ones(indices, pointers, len(answer["names"]))
         return MatrixAnswer(matrix, answer["names"], known.to_numpy().astype(bool), answer["unseen"])
 
     return Prepared(run, cupy.cuda.Device().synchronize, fetch, ran_on=ran_on)

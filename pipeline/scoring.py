@@ -66,12 +66,12 @@ class ScoringProblem:
             rows = slice(start, start + self.batch_records)
             yield rows, self.matrix[rows]
 
-    def booster(self, device: str = "cpu", threads: int | None = None) -> "xgboost.Booster":
-        """The model, to run on ``device`` (``cpu`` or ``cuda``) with ``threads`` threads (None: OpenMP's setting)."""
+    def booster(self, device: str = "cpu") -> "xgboost.Booster":
+        """The model, to run on ``device`` (``cpu`` or ``cuda``)."""
         import xgboost
 
         booster = xgboost.Booster(model_file=bytearray(self.model))
-        booster.set_param({"device": device} if threads is None else {"device": device, "nthread": threads})
+        booster.set_param({"device": device})
         return booster
 
     def forest(self) -> Forest:

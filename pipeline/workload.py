@@ -57,6 +57,11 @@ class Workload:
         content = [_LAYOUT, NORMALISER, own_model, dataset.digest, roles, columns, dataset.training_records, chosen]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
+    @property
+    def problem_digest(self) -> str:
+        """Key of the inputs of every stage: the data and all parameters."""
+        return self.digest(*self.parameters)
+
     def cells(self) -> list[str | None]:
         """The technology column as Python strings."""
         return self._read([self.dataset.technologies])[0].to_pylist()

@@ -1,25 +1,21 @@
 """``technobench data``: datasets at hand, made by the suite or added by the user."""
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ...pipeline.datasets import catalogue
 from ...pipeline.datasets.dataset import Dataset
-from ...pipeline.datasets.dataset import Progress as Report
 from ...pipeline.datasets.describe import MOST_DISTINCT, Description, describe, raw_columns
 from ...pipeline.datasets.own.add import COMPRESSED, FORMATS, OwnData, add
 from ...pipeline.datasets.own.roles import GUESSED_NAMES, Roles
 from ...pipeline.datasets.own.write import Use
+from ..progress import records_progress
 
 
 @click.group()
@@ -60,7 +56,7 @@ def list_datasets(as_json: bool) -> None:
 @click.option("--scale", type=float, default=1.0, show_default=True, help="Size by factor, for datasets that scale.")
 def make_dataset(name: str, files: tuple[Path, ...], scale: float) -> None:
     """Make the dataset NAME, from FILES where it takes them, in place of one kept; 'data list' has the names."""
-    with _progress(f"making {name}") as report:
+    with records_progress(f"making {name}") as report:
         made = catalogue.make(name, scale, files, report)
     _print_kept(made)
 
@@ -137,7 +133,7 @@ def add_dataset(
         ignore=_names(ignore),
     )
     own = OwnData(file, name, roles, format_, encoding, separator, training_records, model, replace)
-    with _progress(f"adding {name}") as report:
+    with records_progress(f"adding {name}") as report:
         dataset, uses = add(own, report)
     _print_uses(uses)
     _print_kept(dataset)
@@ -149,23 +145,14 @@ def add_dataset(
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead of tables.")
 def describe_dataset(name: str, scale: float, as_json: bool) -> None:
     """Describe the dataset NAME in figures; it is made first if it can be and is not kept yet."""
-    with _progress(f"making {name}") as report:
+    with records_progress(f"making {name}") as report:
         dataset = catalogue.get(name, scale, report)
-    with _progress(f"reading {name}") as report:
+    with records_progress(f"reading {name}") as report:
         description = describe(dataset, report)
     if as_json:
         _print_json(description.as_json())
     else:
         _print_description(description)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Report]:
-    """A bar on standard error; nothing where that is no terminal."""
-    shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*shown, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
 def _unescaped(delimiter: str | None) -> str | None:

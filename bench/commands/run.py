@@ -23,7 +23,7 @@ from .. import host, store
 from ..case_run import Settings
 from ..cases import Group, groups, on_device, without_finished
 from ..measure import measure, measuring
-from ..progress import Progress, dataset_progress
+from ..progress import Progress, records_progress
 from ..table import tables, wide_console
 
 FAILED, REQUIREMENT_NOT_MET = 1, 4
@@ -159,7 +159,17 @@ def run(context: click.Context, /, **options: Any) -> None:
     if options["dry_run"]:
         _print_cases(selected, threads, options["fallback"])
         return
-    settings = Settings(run_id, secrets.token_hex(4), command, threads)
+    settings = Settings(
+        run_id=run_id,
+        session=secrets.token_hex(4),
+        command=command,
+        threads=threads,
+        budget=options["budget"],
+        rounds=options["rounds"],
+        timeout=options["timeout"],
+        max_rss=options["max_rss"],
+        fallback=None if options["fallback"] == "never" else options["fallback"],
+    )
     rows = _measure_all(selected, options, settings, folder, finished)
     context.exit(_exit_code([*finished, *rows], options["require"]))
 
@@ -168,23 +178,14 @@ def _measure_all(
     selected: list[Group], options: dict[str, Any], settings: Settings, folder: Path, finished: list[Row]
 ) -> list[Row]:
     """Measure, write and print; what was measured before an interrupt is in the file and in the table."""
-    fallback = None if options["fallback"] == "never" else options["fallback"]
     no_device = options["require"] == "cuda" and isinstance(cuda_device_count(), str)
     rows: list[Row] = []
     quiet = options["json_file"] == "-"
     progress = Progress(sum(len(group.variants) for group in selected))
     with _interruptible(), measuring() as alerts, contextlib.ExitStack() as stack:
-        settings = replace(
-            settings,
-            budget=options["budget"],
-            rounds=options["rounds"],
-            timeout=options["timeout"],
-            max_rss=options["max_rss"],
-            fallback=None if no_device else fallback,
-            alerts=alerts,
-        )
+        settings = replace(settings, fallback=None if no_device else settings.fallback, alerts=alerts)
         for dataset, scale in dict.fromkeys((group.dataset, group.scale) for group in selected):
-            with dataset_progress(f"dataset {dataset}@{scale:g}") as done:
+            with records_progress(f"dataset {dataset}@{scale:g}") as done:
                 catalogue.get(dataset, scale, done)
         _check_same_data(finished)
         file = store.RunFile(folder, settings.run_id)
@@ -274,7 +275,7 @@ def _check_same_data(finished: list[Row]) -> None:
     """Refuse to go on with a run whose data has changed since: its rows would not be of one problem."""
     for row in finished:
         dataset = catalogue.get(row.dataset, row.scale)
-        if Workload(dataset, row.parameters).digest(*row.parameters) != row.problem_digest:
+        if Workload(dataset, row.parameters).problem_digest != row.problem_digest:
             raise InputError(f"dataset '{row.dataset}' or its model has changed since the run; start a new run")
 
 

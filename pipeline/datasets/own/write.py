@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -69,6 +68,8 @@ def write(source: Source, plan: Plan, path: Path, written: Callable[[int], None]
         InputError: a value that cannot be used, identifiers that repeat, or a positive value that no label has.
 
     """
+    from pandas.util import hash_array  # pandas takes longer to import than most commands take
+
     identifier, label = plan.column("identifier"), plan.column("label")
     hashes: list[np.ndarray] = []
     records = positives = 0
@@ -77,7 +78,7 @@ def write(source: Source, plan: Plan, path: Path, written: Callable[[int], None]
             writer.write_table(group)
             if identifier is not None:
                 texts = group[identifier].to_numpy(zero_copy_only=False).astype(object)
-                hashes.append(pd.util.hash_array(texts, categorize=False))
+                hashes.append(hash_array(texts, categorize=False))
             if label is not None:
                 positives += pc.sum(group[label]).as_py()
             records += group.num_rows

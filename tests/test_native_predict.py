@@ -11,20 +11,9 @@ from technobench.cpu_pipeline import forest_engine
 from technobench.cpu_pipeline.predict import Forest
 from technobench.pipeline.errors import InputError, UnsupportedModelError
 
+from .boosters import sparse, trained
+
 ROWS = [1, forest_engine.FEW_ROWS, forest_engine.TILE_ROWS + 7]
-
-
-def sparse(records, columns, density=0.4, seed=0):
-    generator = np.random.default_rng(seed)
-    values = generator.normal(size=(records, columns)) * (generator.random((records, columns)) < density)
-    return sp.csr_matrix(values.astype(np.float32))
-
-
-def trained(matrix, rounds=10, seed=0, **parameters):
-    generator = np.random.default_rng(seed)
-    labels = (matrix.sum(axis=1).A1 + generator.normal(size=matrix.shape[0]) > 0).astype(np.float32)
-    options = {"objective": "binary:logistic", "seed": seed, "verbosity": 0, **parameters}
-    return xgb.train(options, xgb.DMatrix(matrix, labels), rounds)
 
 
 def assert_like_xgboost(booster, matrix):

@@ -7,12 +7,13 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder
-from technobench.pipeline import registry
 from technobench.pipeline.datasets.dataset import Column
 from technobench.pipeline.stages.features import Features, FeaturesAnswer, FeaturesProblem
 
+from .variants import answer_of, variants_of
+
 STAGE = Features()
-HERE = [each for each in registry.variants().values() if each.stage == "features" and each.missing() is None]
+HERE = [each for each in variants_of("features").values() if each.missing() is None]
 every_variant = pytest.mark.parametrize("variant", HERE, ids=lambda each: each.name)
 COLUMNS = (Column("size", "categorical"), Column("revenue", "numeric"), Column("country", "categorical"))
 
@@ -30,11 +31,6 @@ def problem_of(size, revenue, country, training=None, known=None, batch=3, colum
     known = np.ones(count, bool) if known is None else np.array(known, bool)
     training = count if training is None else training
     return FeaturesProblem(table, columns, technologies, ("c++", "r"), known, training, batch)
-
-
-def answer_of(variant, problem):
-    prepared = variant.prepare(problem)
-    return prepared.fetch(prepared.run())
 
 
 @every_variant

@@ -5,19 +5,15 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from technobench.pipeline import registry
 from technobench.pipeline.errors import InputError
 from technobench.pipeline.stages.matrix_build import MatrixAnswer, MatrixBuild, MatrixProblem, vocabulary_of
 from technobench.pipeline.technologies import Vocabulary, items, join, normalise
 
+from .variants import answer_of, variants_of
+
 STAGE = MatrixBuild()
-HERE = [each for each in registry.variants().values() if each.stage == "matrix_build" and each.missing() is None]
+HERE = [each for each in variants_of("matrix_build").values() if each.missing() is None]
 every_variant = pytest.mark.parametrize("variant", HERE, ids=lambda each: each.name)
-
-
-def answer_of(variant, problem):
-    prepared = variant.prepare(problem)
-    return prepared.fetch(prepared.run())
 
 
 def problem_of(*cells, training=None, frequency=1, delimiter="|", batch=1000):

@@ -5,15 +5,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sp
-from technobench.pipeline import registry
 from technobench.pipeline.datasets import catalogue
 from technobench.pipeline.datasets.dataset import RECORDS_FILE, Column, Dataset
 from technobench.pipeline.errors import InputError
 from technobench.pipeline.stages.pipeline import PHASES, Pipeline, PipelineAnswer, in_order_of
 from technobench.pipeline.workload import Workload
 
+from .variants import variants_of
+
 STAGE = Pipeline()
-HERE = [each for each in registry.variants().values() if each.stage == "pipeline" and each.missing() is None]
+HERE = [each for each in variants_of("pipeline").values() if each.missing() is None]
 SMALL = {"trees": 6, "depth": 3}
 
 

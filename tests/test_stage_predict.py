@@ -1,6 +1,5 @@
 """The stage predict: every variant against the oracle, and an error that catches wrong answers."""
 
-import importlib
 import warnings
 from types import SimpleNamespace
 
@@ -8,15 +7,14 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import xgboost as xgb
-from technobench.pipeline.contract import registered
 from technobench.pipeline.errors import UnsupportedModelError
 from technobench.pipeline.needs import cuda_device, xgboost_with_cuda
 from technobench.pipeline.scoring import ScoringProblem
 from technobench.pipeline.stages.predict import Predict
 
-importlib.import_module("technobench.cpu_pipeline.predict")
-importlib.import_module("technobench.gpu_pipeline.predict")
-VARIANTS = {name: variant for (stage, name), variant in registered().items() if stage == "predict"}
+from .variants import answer_and_device, variants_of
+
+VARIANTS = variants_of("predict")
 CPU = sorted(name for name, variant in VARIANTS.items() if variant.device == "cpu")
 STAGE = Predict()
 
@@ -38,12 +36,6 @@ def problem():
     return scoring_problem()
 
 
-def answer_of(name, problem):
-    prepared = VARIANTS[name].prepare(problem)
-    answer = prepared.fetch(prepared.run())
-    return answer, prepared.ran_on()
-
-
 def test_the_ladder_is_there():
     assert {"naive", "batched-sparse", "xgboost", "xgboost-cuda"} <= set(VARIANTS)
     assert VARIANTS["xgboost-cuda"].device == "cuda"
@@ -53,7 +45,7 @@ def test_the_ladder_is_there():
 @pytest.mark.parametrize("name", CPU)
 def test_variant_is_right(name, batch_records):
     problem = scoring_problem(batch_records=batch_records)
-    answer, ran_on = answer_of(name, problem)
+    answer, ran_on = answer_and_device(VARIANTS[name], problem)
     assert STAGE.error(problem, answer, STAGE.reference(problem)) <= 1e-6 < STAGE.tolerance
     assert answer.dtype == np.float32
     assert ran_on == "cpu"
@@ -63,7 +55,7 @@ def test_variant_is_right(name, batch_records):
 def test_variant_on_one_record_and_on_records_without_entries(name, problem):
     empty = ScoringProblem(sp.csr_matrix(problem.matrix.shape, dtype=np.float32), problem.columns, problem.model)
     for small in (problem.prefix(1), empty.prefix(3)):
-        answer, _ = answer_of(name, small)
+        answer, _ = answer_and_device(VARIANTS[name], small)
         assert STAGE.error(small, answer, STAGE.reference(small)) <= STAGE.tolerance
 
 
@@ -77,7 +69,7 @@ def test_cuda_variant_tells_the_device_that_did_the_work(problem):
     there = xgboost_with_cuda().missing() is None and cuda_device().missing() is None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # XGBoost warns, and only warns, when it falls back
-        answer, ran_on = answer_of("xgboost-cuda", problem)
+        answer, ran_on = answer_and_device(VARIANTS["xgboost-cuda"], problem)
     assert ran_on == ("cuda" if there else "cpu")
     assert (VARIANTS["xgboost-cuda"].missing() is None) == there
     assert STAGE.error(problem, answer, STAGE.reference(problem)) <= STAGE.tolerance

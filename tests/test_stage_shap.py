@@ -1,6 +1,5 @@
 """The stage shap: its oracle against Shapley's definition, every variant against it, and wrong answers caught."""
 
-import importlib
 import itertools
 import json
 import warnings
@@ -14,16 +13,15 @@ import xgboost as xgb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from technobench.pipeline import shapley
-from technobench.pipeline.contract import registered
 from technobench.pipeline.errors import UnsupportedModelError
 from technobench.pipeline.needs import cuda_device, xgboost_with_cuda
 from technobench.pipeline.scoring import ScoringProblem, contributions
 from technobench.pipeline.shapley import by_integral, by_subsets, shapley_values
 from technobench.pipeline.stages.shap import Shap
 
-importlib.import_module("technobench.cpu_pipeline.shap")
-importlib.import_module("technobench.gpu_pipeline.shap")
-VARIANTS = {name: variant for (stage, name), variant in registered().items() if stage == "shap"}
+from .variants import answer_and_device, variants_of
+
+VARIANTS = variants_of("shap")
 CPU = sorted(name for name, variant in VARIANTS.items() if variant.device == "cpu")
 STAGE = Shap()
 
@@ -151,12 +149,6 @@ def problem():
     return scoring_problem()
 
 
-def answer_of(name, problem):
-    prepared = VARIANTS[name].prepare(problem)
-    answer = prepared.fetch(prepared.run())
-    return answer, prepared.ran_on()
-
-
 def test_the_ladder_is_there():
     assert {"naive", "batched-sparse", "shap-tree-explainer", "xgboost-cuda"} <= set(VARIANTS)
     assert VARIANTS["xgboost-cuda"].device == "cuda"
@@ -166,7 +158,7 @@ def test_the_ladder_is_there():
 @pytest.mark.parametrize("name", CPU)
 def test_variant_is_right(name, batch_records):
     problem = scoring_problem(batch_records=batch_records)
-    answer, ran_on = answer_of(name, problem)
+    answer, ran_on = answer_and_device(VARIANTS[name], problem)
     assert STAGE.error(problem, answer, STAGE.reference(problem)) <= 1e-6 < STAGE.tolerance
     assert answer.dtype == np.float32
     assert ran_on == "cpu"
@@ -176,7 +168,7 @@ def test_variant_is_right(name, batch_records):
 def test_variant_on_one_record_and_on_records_without_entries(name, problem):
     empty = ScoringProblem(sp.csr_matrix(problem.matrix.shape, dtype=np.float32), problem.columns, problem.model)
     for small in (problem.prefix(1), empty.prefix(3)):
-        answer, _ = answer_of(name, small)
+        answer, _ = answer_and_device(VARIANTS[name], small)
         assert STAGE.error(small, answer, STAGE.reference(small)) <= STAGE.tolerance
 
 
@@ -185,7 +177,7 @@ def test_all_trees_count_also_after_a_best_iteration(name, problem):
     booster = problem.booster()
     booster.set_attr(best_iteration="3")
     stopped_early = replace(problem, model=bytes(booster.save_raw("ubj")))
-    answer, _ = answer_of(name, stopped_early)
+    answer, _ = answer_and_device(VARIANTS[name], stopped_early)
     assert STAGE.error(problem, answer, STAGE.reference(problem)) <= STAGE.tolerance
 
 
@@ -193,7 +185,7 @@ def test_cuda_variant_tells_the_device_that_did_the_work(problem):
     there = xgboost_with_cuda().missing() is None and cuda_device().missing() is None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # XGBoost warns, and only warns, when it falls back
-        answer, ran_on = answer_of("xgboost-cuda", problem)
+        answer, ran_on = answer_and_device(VARIANTS["xgboost-cuda"], problem)
     assert ran_on == ("cuda" if there else "cpu")
     assert (VARIANTS["xgboost-cuda"].missing() is None) == there
     assert STAGE.error(problem, answer, STAGE.reference(problem)) <= STAGE.tolerance

@@ -1,16 +1,18 @@
 # technobench: `make run` measures, `make test` checks. Both make the virtual environment they need.
 .DEFAULT_GOAL := help
-.PHONY: help run smoke test lint test-gpu lock clean
+.PHONY: help run smoke test lint peers test-gpu lock clean
 SHELL := /bin/sh
 
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS_VENV := .venv-peers
 GPU_VENV := .venv-gpu
 GPU_LOCK ?= locks/gpu-cu12.lock
 # Datasets, prepared inputs and models stay inside the checkout, so that `make clean` leaves nothing.
 export TECHNOBENCH_HOME ?= $(CURDIR)/.technobench
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 BUDGET ?= 40
+PEERS_BUDGET ?= 100
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +38,17 @@ lint: $(VENV)/installed ## ruff and pyright
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+$(PEERS_VENV)/installed: pyproject.toml locks/peers.lock
+	rm -rf $(PEERS_VENV)
+	"$$(tools/find-python)" -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip install --quiet --require-hashes -r locks/peers.lock
+	$(PEERS_VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+peers: $(PEERS_VENV)/installed ## the native variants against other people's libraries
+	$(PEERS_VENV)/bin/technobench run --dataset seed --stage matrix_build --stage features --stage predict --stage shap \
+		-k "not naive" --budget $(PEERS_BUDGET)
+
 $(GPU_VENV)/installed: pyproject.toml $(GPU_LOCK)
 	rm -rf $(GPU_VENV)
 	"$$(tools/find-python)" -m venv $(GPU_VENV)
@@ -51,5 +64,5 @@ lock: $(VENV)/installed ## resolve the locks anew (needs uv)
 	tools/lock
 
 clean: ## remove environments, datasets, models and caches; results stay
-	rm -rf $(VENV) $(GPU_VENV) .technobench build .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(PEERS_VENV) $(GPU_VENV) .technobench build .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -35,6 +35,15 @@ _LIBRARIES = (
     "cupy-cuda13x",
     "cudf-cu12",
     "cudf-cu13",
+    "polars",
+    "duckdb",
+    "treelite",
+    "tl2cgen",
+    "onnxruntime",
+    "onnxmltools",
+    "scikit-learn-intelex",
+    "pylignum",
+    "woodelf-explainer",
 )
 
 

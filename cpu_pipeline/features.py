@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def _final_columns(problem: FeaturesProblem, frame: "pd.DataFrame") -> list[str]:
+def final_columns(problem: FeaturesProblem, frame: "pd.DataFrame") -> list[str]:
     """Names of the columns after the technologies, learned from the training records."""
     training = frame.iloc[: problem.training_records]
     names = [] if problem.known[: problem.training_records].all() else [UNKNOWN_TECHNOLOGIES]
@@ -45,7 +45,8 @@ def _final_columns(problem: FeaturesProblem, frame: "pd.DataFrame") -> list[str]
     return names
 
 
-def _with_technologies(problem: FeaturesProblem, final: sp.csr_matrix, names: list[str]) -> FeaturesAnswer:
+def with_technologies(problem: FeaturesProblem, final: sp.csr_matrix, names: list[str]) -> FeaturesAnswer:
+    """The answer from the columns after the technologies (CSR, n rows), and their names; stored zeros are dropped."""
     matrix = sp.csr_matrix(sp.hstack([problem.technologies, final], format="csr", dtype=np.float32))
     matrix.eliminate_zeros()
     return FeaturesAnswer(matrix, (*problem.names, *names))
@@ -75,14 +76,14 @@ def naive(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
         return features
 
     def run() -> FeaturesAnswer:
-        names = _final_columns(problem, frame)
+        names = final_columns(problem, frame)
         position = {name: j for j, name in enumerate(names)}
         final = sp.lil_matrix((len(frame), len(names)), dtype=np.float32)
         for i, features in enumerate(list(frame.apply(features_of, axis=1)) if len(frame) else []):
             for name, value in features.items():
                 if name in position:
                     final[i, position[name]] = value
-        return _with_technologies(problem, final.tocsr(), names)
+        return with_technologies(problem, final.tocsr(), names)
 
     return Prepared(run)
 
@@ -97,13 +98,13 @@ def pandas_get_dummies(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
     numeric = [column.name for column in problem.columns if column.kind == "numeric"]
 
     def run() -> FeaturesAnswer:
-        names = _final_columns(problem, frame)
+        names = final_columns(problem, frame)
         blocks = [pd.get_dummies(frame[categorical], prefix_sep="=", dtype=np.float32)] if categorical else []
         blocks.append(frame[numeric].fillna(0).astype(np.float32))
         blocks.append(frame.isna().rename(columns=missing_column).astype(np.float32))
         blocks.append(pd.DataFrame({UNKNOWN_TECHNOLOGIES: ~problem.known}, frame.index, dtype=np.float32))
         dense = pd.concat(blocks, axis=1)[names].to_numpy(np.float32)
-        return _with_technologies(problem, sp.csr_matrix(dense), names)
+        return with_technologies(problem, sp.csr_matrix(dense), names)
 
     return Prepared(run)
 
@@ -148,7 +149,7 @@ def batched_sparse(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
     frame = problem.table.to_pandas()
 
     def run() -> FeaturesAnswer:
-        names = _final_columns(problem, frame)
+        names = final_columns(problem, frame)
         position = {name: j for j, name in enumerate(names)}
         training = frame.iloc[: problem.training_records]
         categories = {
@@ -164,7 +165,7 @@ def batched_sparse(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
             _batch(problem, frame.iloc[start : start + problem.batch_records], position, categories)
             for start in range(0, len(frame), problem.batch_records)
         ]
-        return _with_technologies(problem, sp.vstack([final, *batches], format="csr"), names)
+        return with_technologies(problem, sp.vstack([final, *batches], format="csr"), names)
 
     return Prepared(run)
 

@@ -26,7 +26,7 @@ def _known(cells: Sequence[str | None]) -> np.ndarray:
     return np.fromiter((cell is not None for cell in cells), bool, len(cells))
 
 
-def _in_vocabulary(matrix: sp.csr_matrix, names: Sequence[str], problem: MatrixProblem) -> MatrixAnswer:
+def in_vocabulary(matrix: sp.csr_matrix, names: Sequence[str], problem: MatrixProblem) -> MatrixAnswer:
     """Answer from a matrix over all names found: frequent ones kept, columns by code point, the rest counted."""
     frequency = matrix[: problem.training_records].getnnz(axis=0)
     kept = [j for j in sorted(range(len(names)), key=names.__getitem__) if frequency[j] >= problem.min_frequency]
@@ -54,7 +54,7 @@ def naive(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
             np.array([name in items(cell, problem.delimiter) for cell in problem.cells], np.int8) for name in names
         ]
         dense = np.column_stack(columns) if columns else np.zeros((len(problem.cells), 0), np.int8)
-        return _in_vocabulary(sp.csr_matrix(dense), names, problem)
+        return in_vocabulary(sp.csr_matrix(dense), names, problem)
 
     return Prepared(run)
 
@@ -90,7 +90,7 @@ def batched_sparse(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
             indices.append(np.array(batch, np.int32))
         discovered = np.concatenate(indices) if indices else np.zeros(0, np.int32)
         matrix = csr_of_ones(discovered, row_pointers(lengths), len(column_of_item.column))
-        return _in_vocabulary(matrix, list(column_of_item.column), problem)
+        return in_vocabulary(matrix, list(column_of_item.column), problem)
 
     return Prepared(run)
 
@@ -111,7 +111,7 @@ def pandas_get_dummies(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
         dummies = pd.Series(cells, dtype=object).str.get_dummies(sep="|", dtype=np.int8)
         names = list(number)
         found = [names[int(column)] for column in dummies.columns]
-        return _in_vocabulary(sp.csr_matrix(dummies.to_numpy()), found, problem)
+        return in_vocabulary(sp.csr_matrix(dummies.to_numpy()), found, problem)
 
     return Prepared(run)
 
@@ -137,10 +137,10 @@ def count_vectorizer(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
     def run() -> MatrixAnswer:
         names_of = _distinct_names(problem)
         if not any(names_of):  # an empty vocabulary is an error to CountVectorizer
-            return _in_vocabulary(sp.csr_matrix((len(names_of), 0), dtype=np.int8), [], problem)
+            return in_vocabulary(sp.csr_matrix((len(names_of), 0), dtype=np.int8), [], problem)
         vectorizer = CountVectorizer(analyzer=_as_it_is, binary=True, dtype=np.int8)
         matrix = vectorizer.fit_transform(names_of)
-        return _in_vocabulary(matrix, list(vectorizer.get_feature_names_out()), problem)
+        return in_vocabulary(matrix, list(vectorizer.get_feature_names_out()), problem)
 
     return Prepared(run)
 
@@ -153,7 +153,7 @@ def multi_label_binarizer(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
     def run() -> MatrixAnswer:
         binarizer = MultiLabelBinarizer(sparse_output=True)
         matrix = binarizer.fit_transform(_distinct_names(problem))
-        return _in_vocabulary(sp.csr_matrix(matrix), list(binarizer.classes_), problem)
+        return in_vocabulary(sp.csr_matrix(matrix), list(binarizer.classes_), problem)
 
     return Prepared(run)
 

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.needs import package
-from ..pipeline.scoring import ScoringProblem, contributions_in_batches, ran_on
+from ..pipeline.scoring import ScoringProblem, contributions_in_batches, dense_rows, ran_on
 from .tree_shap import CompactValues, TopContributions, TreeShap
 
 if TYPE_CHECKING:
@@ -26,13 +26,6 @@ def _explainer(booster: "xgboost.Booster") -> Any:
     from shap.explainers import TreeExplainer
 
     return TreeExplainer(booster)
-
-
-def _dense_rows(matrix: sp.csr_matrix) -> np.ndarray:
-    """float32[n, p] with NaN, which shap takes as missing, where nothing is stored."""
-    dense = np.full(matrix.shape, np.nan, np.float32)
-    dense[np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices] = matrix.data
-    return dense
 
 
 def _with_bias(explainer: Any, rows: np.ndarray) -> np.ndarray:
@@ -55,7 +48,7 @@ def naive(problem: ScoringProblem) -> Prepared[np.ndarray]:
         records, columns = problem.matrix.shape
         explanations = np.empty((records, columns + 1), np.float32)
         for record in range(records):
-            explanations[record] = _with_bias(explainer, _dense_rows(problem.matrix[record]))[0]
+            explanations[record] = _with_bias(explainer, dense_rows(problem.matrix[record]))[0]
         return explanations
 
     return Prepared(run, ran_on=lambda: ran_on(booster))
@@ -68,7 +61,7 @@ def shap_tree_explainer(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
     explainer = _explainer(booster)
 
     def run() -> sp.csr_matrix:
-        parts = [sp.csr_matrix(_with_bias(explainer, _dense_rows(batch))) for _, batch in problem.batches()]
+        parts = [sp.csr_matrix(_with_bias(explainer, dense_rows(batch))) for _, batch in problem.batches()]
         return sp.csr_matrix(sp.vstack(parts, format="csr"))
 
     return Prepared(run, ran_on=lambda: ran_on(booster))

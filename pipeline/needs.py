@@ -4,6 +4,7 @@ import ctypes
 import functools
 import importlib.metadata
 import importlib.util
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,6 +30,15 @@ def package(import_name: str, distribution: str | None = None) -> Need:
         return f"package '{import_name}' is not installed (pip install {distribution or import_name})"
 
     return Need(import_name, missing)
+
+
+def c_compiler() -> Need:
+    """Need for ``gcc``."""
+
+    def missing() -> str | None:
+        return None if shutil.which("gcc") else "no C compiler (program 'gcc' is not on the PATH)"
+
+    return Need("gcc", missing)
 
 
 @functools.cache

@@ -100,6 +100,13 @@ class ScoringStage(Stage[ScoringProblem, AnswerT, ReferenceT], Generic[AnswerT, 
         return problem.sizes()
 
 
+def dense_rows(matrix: sp.csr_matrix, dtype: type[np.floating] = np.float32) -> np.ndarray:
+    """``dtype``[n, p] with NaN, which libraries for dense rows take as missing, where nothing is stored."""
+    dense = np.full(matrix.shape, np.nan, dtype)
+    dense[np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices] = matrix.data
+    return dense
+
+
 def margins(booster: "xgboost.Booster", matrix: sp.csr_matrix) -> np.ndarray:
     """float32[n] margins of an n x p CSR matrix by way of a DMatrix, on the booster's device.
 

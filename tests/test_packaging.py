@@ -18,7 +18,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-LOCKS = {"cpu": "locks/cpu.lock", "gpu-cu12": "locks/gpu-cu12.lock", "gpu-cu13": "locks/gpu-cu13.lock"}
+LOCKS = {
+    "cpu": "locks/cpu.lock",
+    "peers": "locks/peers.lock",
+    "gpu-cu12": "locks/gpu-cu12.lock",
+    "gpu-cu13": "locks/gpu-cu13.lock",
+}
 CONDA_NAMES = {"py-xgboost-gpu": "xgboost", "cudf": "cudf-cu12", "cupy": "cupy-cuda12x"}
 """Conda's names where they differ from pip's."""
 
@@ -80,11 +85,21 @@ def test_every_package_folder_is_declared():
 
 
 def test_make_help_names_every_target():
-    targets = {"help", "run", "smoke", "test", "lint", "test-gpu", "lock", "clean"}
+    targets = {"help", "run", "smoke", "test", "lint", "peers", "test-gpu", "lock", "clean"}
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(re.findall(r"^  make (\S+)", done.stdout, re.MULTILINE)) == targets
     assert set(re.findall(r"`make ([a-z-]+)`", README)) <= targets
     assert {"run", "test"} <= set(re.findall(r"`make ([a-z-]+)`", README))
+
+
+def test_make_peers_installs_its_lock_and_runs_a_command_that_is_understood(technobench):
+    done = subprocess.run(["make", "--dry-run", "peers"], cwd=ROOT, capture_output=True, text=True, check=True)
+    recipe = done.stdout.replace("\\\n", " ")
+    assert f"--require-hashes -r {LOCKS['peers']}" in MAKEFILE
+    (command,) = re.findall(r"^\S*\.venv-peers/bin/technobench (.*)$", recipe, re.MULTILINE)
+    understood = technobench(*shlex.split(command), "--dry-run")
+    assert understood.code == 0, understood.err
+    assert all(f"{stage}/native" in understood.out for stage in ("matrix_build", "features", "predict", "shap"))
 
 
 def commands_of_readme() -> list[str]:
@@ -112,7 +127,9 @@ def test_commands_of_the_readme_are_understood(technobench, tmp_path, command):
         assert kept.code == 0, kept.err
         words.append("--dry-run")
     if words[0] == "show":
-        assert technobench("run", "--stage", "predict", "--rounds", "1", "--trees", "2").code == 0
+        assert (
+            technobench("run", "--stage", "predict", "--variant", "xgboost", "--rounds", "1", "--trees", "2").code == 0
+        )
         words = words[:1] + [word for word in words[1:] if word.startswith("-")]
     if words[:2] == ["data", "describe"]:
         assert technobench("data", "make", "whotracksme").code == 0

@@ -15,7 +15,7 @@ from technobench.pipeline.stages.predict import Predict
 from .variants import answer_and_device, variants_of
 
 VARIANTS = variants_of("predict")
-CPU = sorted(name for name, variant in VARIANTS.items() if variant.device == "cpu")
+CPU = sorted(name for name, each in VARIANTS.items() if each.device == "cpu" and each.missing() is None)
 STAGE = Predict()
 
 

@@ -22,7 +22,7 @@ from technobench.pipeline.stages.shap import Shap
 from .variants import answer_and_device, variants_of
 
 VARIANTS = variants_of("shap")
-CPU = sorted(name for name, variant in VARIANTS.items() if variant.device == "cpu")
+CPU = sorted(name for name, each in VARIANTS.items() if each.device == "cpu" and each.missing() is None)
 STAGE = Shap()
 
 

@@ -1,6 +1,6 @@
 """The native forest: margins, values and leaves of an XGBoost model from 8-bit codes, tile by tile."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from ..pipeline import forest as flat
 from ..pipeline.errors import InputError, UnsupportedModelError
+from ..pipeline.objectives import objective
 from ..pipeline.threshold_codes import ThresholdCodes
 from .matrix_rows import Rows, blocks
 
@@ -24,29 +25,15 @@ _SHALLOW_DEPTH = 6
 _MOST_COLUMNS = 1 << 24
 
 
-def _probability(margins: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-margins))
-
-
-_VALUE_OF_MARGIN: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "binary:logistic": _probability,
-    "reg:logistic": _probability,
-    "reg:gamma": np.exp,
-    "reg:tweedie": np.exp,
-}
-"""The objectives whose predictions are not their margins (XGBoost docs, Learning Task Parameters)."""
-
-
 @dataclass(frozen=True)
 class _Nodes:
     """All trees as `kernels.forest_walk.add_walked` reads them, each tree's nodes level by level.
 
-    roots: uint32[trees]. depths: int64[trees]. nodes: uint32[nodes, 2]. leaf_value: float32[nodes].
+    trees: uint32[trees, 3]. nodes: uint32[nodes, 2]. leaf_value: float32[nodes].
     node_in_tree: int32[nodes], the number that XGBoost gives the node.
     """
 
-    roots: np.ndarray
-    depths: np.ndarray
+    trees: np.ndarray
     nodes: np.ndarray
     leaf_value: np.ndarray
     node_in_tree: np.ndarray
@@ -61,8 +48,7 @@ class _Nodes:
         left = np.where(leaf, position[number] - 1, position[forest.left[number]])
         test = np.where(leaf, 0, codes.node_column[number]) * 256 + codes.node_rank[number]
         return cls(
-            roots=position[forest.tree_offsets[:-1]].astype(np.uint32),
-            depths=depths,
+            trees=np.column_stack([position[forest.tree_offsets[:-1]], depths, forest.tree_output]).astype(np.uint32),
             nodes=np.vstack([np.zeros((1, 2)), np.column_stack([test, left])]).astype(np.uint32),
             leaf_value=np.append(np.float32(0), forest.leaf_value[number]),
             node_in_tree=np.append(0, number - forest.tree_offsets[tree]).astype(np.int32),
@@ -92,17 +78,18 @@ def _by_level(forest: flat.Forest) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 class _Shallow(NamedTuple):
     """Trees of depth 6 at most, made complete, as `kernels.forest_walk.add_shallow` reads them.
 
-    columns: int64[trees, 9, 7]. ranks: uint8[trees, 9, 7]. values: float32[trees, 64].
+    columns: int64[trees, 9, 7]. ranks: uint8[trees, 9, 7]. values: float32[trees, 64]. tree_output: int32[trees].
     """
 
     columns: np.ndarray
     ranks: np.ndarray
     values: np.ndarray
+    tree_output: np.ndarray
 
     @classmethod
-    def of(cls, forest: flat.Forest, codes: ThresholdCodes, roots: np.ndarray) -> "_Shallow":
-        complete = np.empty((len(roots), 2 ** (_SHALLOW_DEPTH + 1) - 1), np.int64)
-        complete[:, 0] = roots
+    def of(cls, forest: flat.Forest, codes: ThresholdCodes, trees: np.ndarray) -> "_Shallow":
+        complete = np.empty((len(trees), 2 ** (_SHALLOW_DEPTH + 1) - 1), np.int64)
+        complete[:, 0] = forest.tree_offsets[trees]
         splits = 2**_SHALLOW_DEPTH - 1
         for k in range(splits):
             node = complete[:, k]
@@ -116,6 +103,7 @@ class _Shallow(NamedTuple):
             columns=np.maximum(codes.node_column[node], 0).astype(np.int64),
             ranks=codes.node_rank[node],
             values=forest.leaf_value[complete[:, splits:]],
+            tree_output=forest.tree_output[trees],
         )
 
 
@@ -134,38 +122,42 @@ class Forest:
         if len(codes.feature) >= _MOST_COLUMNS:
             raise UnsupportedModelError(f"the model splits on over {_MOST_COLUMNS} features; train it on fewer")
         self.forest, self._codes = forest, codes
-        self._nodes = _Nodes.of(forest, codes)
-        shallow = self._nodes.depths <= _SHALLOW_DEPTH
+        self._nodes = nodes = _Nodes.of(forest, codes)
+        shallow = nodes.trees[:, 1] <= _SHALLOW_DEPTH
         # A model of stumps without splits has no code to compare: its trees are walked, in no steps.
         shallow &= len(codes.feature) > 0
-        self._shallow = _Shallow.of(forest, codes, forest.tree_offsets[:-1][shallow])
-        nodes = self._nodes.nodes, self._nodes.leaf_value
-        self._all_trees = self._nodes.roots, self._nodes.depths, *nodes
-        self._deep_trees = self._nodes.roots[~shallow], self._nodes.depths[~shallow], *nodes
+        self._shallow = _Shallow.of(forest, codes, np.flatnonzero(shallow))
+        self._all_trees = nodes.trees, nodes.nodes, nodes.leaf_value
+        self._deep_trees = nodes.trees[~shallow], nodes.nodes, nodes.leaf_value
+        # Of a tree with vectors in its leaves the first output's stands for all.
+        self._numbered_trees = nodes.trees[np.unique(forest.tree_number, return_index=True)[1]]
+        self._layout = codes.layout
         self._features = np.ascontiguousarray(forest.used_features)
-        self._layout = codes.columns_of, codes.missing, codes.offsets, codes.thresholds
+        self._value_of_margin = objective(forest.objective, forest.version).value_of_margin
         for rows in (1, FEW_ROWS):
             self.predict(sp.csr_matrix((rows, forest.features), dtype=np.float32))
             self.predict(np.zeros((rows, forest.features), np.float32))
 
     @classmethod
     def from_booster(cls, booster: "xgboost.Booster", iteration_range: tuple[int, int] | None = None) -> "Forest":
-        """All trees of a booster, or those of some boosting rounds (``(0, best_iteration + 1)``).
+        """All trees of a booster, or those of some boosting rounds: ``(0, booster.best_iteration + 1)``.
 
         Raises:
-            UnsupportedModelError: as `technobench.pipeline.forest.Forest.from_model`.
+            UnsupportedModelError, InputError: as `technobench.pipeline.forest.Forest.from_model`.
 
         """
-        chosen = booster if iteration_range is None else booster[slice(*iteration_range)]
-        return cls(flat.Forest.from_model(bytes(chosen.save_raw("json"))))
+        return cls(flat.Forest.from_model(bytes(booster.save_raw("json")), iteration_range))
 
     def predict(self, matrix: Any, output: Literal["margin", "value", "leaf"] = "margin") -> np.ndarray:
-        """One score, or one leaf of each tree, for each row.
+        """One score of each output, or one leaf of each tree, for each row.
 
         Args:
-            matrix: n x features: SciPy sparse, NumPy, or a pandas frame of numbers with its columns in model order.
-            output: ``margin``: float32[n]; ``value``: float32[n], what the objective predicts (a probability, for a
-                classifier); ``leaf``: int32[n, trees], the leaf's number in its tree, as XGBoost's ``pred_leaf``.
+            matrix: n x features: SciPy sparse, NumPy, or a pandas frame of numbers with its columns in model order. A
+                categorical feature is the codes that the model was trained on; what it never saw goes left.
+            output: ``margin``: float32[n], or [n, outputs] for more than one output (class, target); ``value``: the
+                same shape, what the objective predicts (a probability, for a classifier), and for ``multi:softmax``
+                float32[n], the number of the class; ``leaf``: int32[n, trees], the leaf's number in its tree, as
+                XGBoost's ``pred_leaf``, which has one column for a tree with vectors in its leaves.
 
         Raises:
             InputError: the matrix has not as many columns as the model has features, or is not of numbers.
@@ -175,57 +167,58 @@ class Forest:
             return self._leaves(matrix)
         if output not in ("margin", "value"):
             raise InputError(f"output={output!r} is not known; choose margin, value or leaf")
-        margins = np.full(matrix.shape[0], self.forest.base_margin)
+        sums = np.empty((self.forest.outputs, matrix.shape[0]))
+        sums.T[:] = self.forest.base_margin
         for start, rows in self._blocks(matrix):
-            self._add(rows, margins[start : start + rows.length])
-        if output == "value" and self.forest.objective in _VALUE_OF_MARGIN:
-            margins = _VALUE_OF_MARGIN[self.forest.objective](margins)
-        return margins.astype(np.float32)
+            self._add(rows, start, sums)
+        if output == "value":
+            sums = self._value_of_margin(sums)
+        return sums[0].astype(np.float32) if len(sums) == 1 else sums.T.astype(np.float32, order="C")
 
     def _leaves(self, matrix: Any) -> np.ndarray:
         from .kernels.forest_walk import reached_leaves
 
-        nodes = self._nodes
-        leaves = np.empty((matrix.shape[0], len(nodes.roots)), np.int32)
+        trees, nodes = self._numbered_trees, self._nodes
+        leaves = np.empty((matrix.shape[0], len(trees)), np.int32)
 
-        def fill(tile: tuple[Rows, slice]) -> None:
-            rows, part = tile
-            walked = nodes.roots, nodes.depths, nodes.nodes, nodes.node_in_tree
-            reached_leaves(self._encoded(rows), *walked, leaves[part])
+        def fill(tile: tuple[Rows, int]) -> None:
+            rows, first = tile
+            part = leaves[first : first + rows.length]
+            reached_leaves(self._encoded(rows), trees, nodes.nodes, nodes.node_in_tree, part)
 
         for start, rows in self._blocks(matrix):
             self._on_tiles(fill, rows, start)
         return leaves
 
-    def _add(self, rows: Rows, sums: np.ndarray) -> None:
+    def _add(self, rows: Rows, start: int, sums: np.ndarray) -> None:
         from .kernels.forest_walk import add_few, add_shallow, add_walked
 
         if rows.length < FEW_ROWS:
             if rows.indptr is not None:
-                add_few(rows.indptr, rows.indices, rows.data, *self._layout, *self._all_trees, sums)
+                add_few(rows.indptr, rows.indices, rows.data, *self._layout, *self._all_trees, start, sums)
             else:
-                add_walked(self._encoded(rows), *self._all_trees, sums)
+                add_walked(self._encoded(rows), *self._all_trees, start, sums)
             return
 
-        def add(tile: tuple[Rows, slice]) -> None:
-            codes, part = self._encoded(tile[0]), sums[tile[1]]
-            add_shallow(codes, *self._shallow, part)
-            add_walked(codes, *self._deep_trees, part)
+        def add(tile: tuple[Rows, int]) -> None:
+            codes, first = self._encoded(tile[0]), tile[1]
+            add_shallow(codes, *self._shallow, first, sums)
+            add_walked(codes, *self._deep_trees, first, sums)
 
-        self._on_tiles(add, rows, 0)
+        self._on_tiles(add, rows, start)
 
-    def _on_tiles(self, work: Callable[[tuple[Rows, slice]], None], rows: Rows, start: int) -> None:
+    def _on_tiles(self, work: Callable[[tuple[Rows, int]], None], rows: Rows, start: int) -> None:
         """``work`` of each tile of rows, with its place among the rows of the matrix, which begin at ``start``."""
         if rows.length <= TILE_ROWS:
-            work((rows, slice(start, start + rows.length)))
+            work((rows, start))
             return
         from .kernels.threads import on_threads
 
         tiles = [
-            (rows._replace(first=rows.first + at, length=min(TILE_ROWS, rows.length - at)), slice(start + at, None))
+            (rows._replace(first=rows.first + at, length=min(TILE_ROWS, rows.length - at)), start + at)
             for at in range(0, rows.length, TILE_ROWS)
         ]
-        on_threads(work, [(tile, slice(part.start, part.start + tile.length)) for tile, part in tiles])
+        on_threads(work, tiles)
 
     def _encoded(self, rows: Rows) -> np.ndarray:
         from .kernels.threshold_codes import encode_csr, encode_dense

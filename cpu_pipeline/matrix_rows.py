@@ -56,8 +56,20 @@ def blocks(
 
 def _used_columns(matrix: Any, rows: slice, features: np.ndarray) -> np.ndarray:
     """float32[rows, used features] of a NumPy array or pandas frame."""
-    part = matrix[rows][:, features] if isinstance(matrix, np.ndarray) else matrix.iloc[rows, features].to_numpy()
+    part = matrix[rows][:, features] if isinstance(matrix, np.ndarray) else _numbers(matrix.iloc[rows, features])
     try:
         return np.ascontiguousarray(part, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(f"the matrix holds what is no number ({error}); encode it as the model was trained") from error
+
+
+def _numbers(frame: Any) -> np.ndarray:
+    """The frame's values. Categories may be numbers themselves, and would be taken for their codes."""
+    for name, kind in frame.dtypes.items():
+        if hasattr(kind, "categories"):
+            raise InputError(
+                f"column {name!r} is of categories; give the codes that the model was trained on, NaN where missing: "
+                f"frame[{name!r}].cat.set_categories(those of the training data, in their order).cat.codes"
+                ".replace(-1, math.nan)"
+            )
+    return frame.to_numpy()

@@ -25,10 +25,7 @@ def naive(problem: ScoringProblem) -> Prepared[np.ndarray]:
     booster = problem.booster()
 
     def run() -> np.ndarray:
-        scores = np.empty(problem.matrix.shape[0], np.float32)
-        for record in range(len(scores)):
-            scores[record] = margins(booster, problem.matrix[record])[0]
-        return scores
+        return np.concatenate([margins(booster, problem.matrix[record]) for record in range(problem.matrix.shape[0])])
 
     return Prepared(run, ran_on=lambda: ran_on(booster))
 
@@ -39,10 +36,7 @@ def batched_sparse(problem: ScoringProblem) -> Prepared[np.ndarray]:
     booster = problem.booster()
 
     def run() -> np.ndarray:
-        scores = np.empty(problem.matrix.shape[0], np.float32)
-        for rows, batch in problem.batches():
-            scores[rows] = inplace_margins(booster, batch)
-        return scores
+        return np.concatenate([inplace_margins(booster, batch) for _, batch in problem.batches()])
 
     return Prepared(run, ran_on=lambda: ran_on(booster))
 

@@ -29,9 +29,11 @@ def _explainer(booster: "xgboost.Booster") -> Any:
 
 
 def _with_bias(explainer: Any, rows: np.ndarray) -> np.ndarray:
-    """float32[n, p + 1]: shap's values, and in the last column the bias, which shap keeps apart."""
+    """float32[n, outputs * (p + 1)]: shap's values and, last of each output, the bias, which shap keeps apart."""
     values = explainer.shap_values(rows, tree_limit=-1, check_additivity=False)  # -1: all trees, no best iteration
-    return np.column_stack([values, np.full(len(rows), explainer.expected_value, np.float32)])
+    by_output = values.reshape(*rows.shape, -1).swapaxes(1, 2)  # shap has the outputs last
+    bias = np.broadcast_to(np.float32(explainer.expected_value), by_output.shape[:2])
+    return np.concatenate([by_output, bias[:, :, None]], axis=2).reshape(len(rows), -1)
 
 
 @variant(package("shap"))
@@ -45,11 +47,8 @@ def naive(problem: ScoringProblem) -> Prepared[np.ndarray]:
     explainer = _explainer(booster)
 
     def run() -> np.ndarray:
-        records, columns = problem.matrix.shape
-        explanations = np.empty((records, columns + 1), np.float32)
-        for record in range(records):
-            explanations[record] = _with_bias(explainer, dense_rows(problem.matrix[record]))[0]
-        return explanations
+        rows = range(problem.matrix.shape[0])
+        return np.concatenate([_with_bias(explainer, dense_rows(problem.matrix[record])) for record in rows])
 
     return Prepared(run, ran_on=lambda: ran_on(booster))
 

@@ -8,10 +8,9 @@ import scipy.sparse as sp
 
 from ..pipeline.errors import InputError
 from ..pipeline.forest import Forest
-from ..pipeline.shap_tables import MOST_BYTES, ShapTables, unit_quadrature
-from ..pipeline.shapley import paths
-from ..pipeline.threshold_codes import ThresholdCodes
+from ..pipeline.shap_tables import MOST_BYTES
 from .matrix_rows import Rows, blocks
+from .output_shap import OutputShap, Scratch
 
 if TYPE_CHECKING:
     import xgboost
@@ -26,7 +25,7 @@ ROWS_AT_A_TIME = 8 * TILE_ROWS
 class CompactValues(NamedTuple):
     """Contributions of the features that the model uses; all others have contributions of 0.
 
-    values: float32[n, used features + 1], the bias last.
+    values: float32[n, used features + 1], the bias last; [n, outputs, used features + 1] for more than one output.
     features: int32[used features], the columns of the matrix that they belong to.
     """
 
@@ -35,17 +34,13 @@ class CompactValues(NamedTuple):
 
 
 class TopContributions(NamedTuple):
-    """The k contributions largest in size of each row, largest first; both are [n, k], values float32."""
+    """The k contributions largest in size of each row, largest first; values are float32.
+
+    Both are [n, k], or [n, outputs, k] for more than one output.
+    """
 
     features: np.ndarray
     values: np.ndarray
-
-
-class _Scratch(NamedTuple):
-    """What a tile is worked out in: codes, uint8[columns, rows], and sums, float32[used features + 1, rows]."""
-
-    codes: np.ndarray
-    sums: np.ndarray
 
 
 class TreeShap:
@@ -55,48 +50,58 @@ class TreeShap:
     several threads at once.
 
     What counts as missing is as in XGBoost: in a sparse matrix what is not stored, and NaN; in a NumPy array or a
-    pandas frame NaN alone, so that a zero there is the value 0.
+    pandas frame NaN alone, so that a zero there is the value 0. A categorical feature is the codes that the model was
+    trained on.
+
+    A model of more than one output (classes, targets) is explained output by output.
     """
 
-    def __init__(self, forest: Forest, codes: ThresholdCodes, tables: ShapTables) -> None:
+    def __init__(self, forest: Forest, outputs: list[OutputShap]) -> None:
         """Take what `from_forest` builds."""
-        self.forest, self._codes, self._tables = forest, codes, tables
+        self.forest, self._outputs = forest, outputs
         self.features = forest.used_features
-        self.bias = forest.base_margin + _mean_margin(forest)
-        uncovered = tables.uncovered_trees
-        self._roots = forest.tree_offsets[:-1][uncovered]
-        self._depths = _depths(forest)[uncovered]
-        self._quadrature = unit_quadrature((int(self._depths.max(initial=0)) + 1) // 2)
+        # Each output has its used features and its bias in columns of one array, from this one on.
+        self._first_columns = np.cumsum([0, *(len(output.features) + 1 for output in outputs)]).tolist()
+        self._stored_columns = self._columns_in(np.arange(forest.features))
         self.shap_values(sp.csr_matrix((1, forest.features), dtype=np.float32))
         self.shap_values(np.zeros((1, forest.features), np.float32))
 
     @classmethod
     def from_booster(cls, booster: "xgboost.Booster", iteration_range: tuple[int, int] | None = None) -> "TreeShap":
-        """Explain all trees of a booster, or those of some boosting rounds (``(0, best_iteration + 1)``).
+        """Explain all trees of a booster, or those of some boosting rounds: ``(0, booster.best_iteration + 1)``.
 
         Raises:
             UnsupportedModelError: as `Forest.from_model`, or a split of the model has no cover.
+            InputError: the model has no such rounds.
 
         """
-        chosen = booster if iteration_range is None else booster[slice(*iteration_range)]
-        return cls.from_forest(Forest.from_model(bytes(chosen.save_raw("json"))))
+        return cls.from_forest(Forest.from_model(bytes(booster.save_raw("json")), iteration_range))
 
     @classmethod
     def from_forest(cls, forest: Forest, most_table_bytes: int = MOST_BYTES) -> "TreeShap":
         """Explain a forest, with tables of at most so many bytes; trees beyond them are walked, which is slower."""
-        codes = ThresholdCodes.of(forest)
-        return cls(forest, codes, ShapTables.of(forest, codes, most_table_bytes))
+        outputs: list[OutputShap] = []
+        for number in range(forest.outputs):
+            outputs.append(OutputShap(forest.of_output(number), most_table_bytes // (forest.outputs - number)))
+            most_table_bytes -= outputs[-1].table_bytes
+        return cls(forest, outputs)
+
+    @property
+    def bias(self) -> np.ndarray:
+        """float64[outputs]: the mean margin, which is left where no feature is known."""
+        return np.array([output.bias for output in self._outputs])
 
     def shap_values(
         self, matrix: Any, output: Literal["csr", "compact", "dense"] = "csr", with_scores: bool = False
     ) -> Any:
-        """Contributions to the margin of each row, float32, the bias last.
+        """Contributions to the margins of each row, float32, the bias last.
 
         Args:
             matrix: n x features: SciPy sparse, NumPy, or a pandas frame of numbers with its columns in model order.
-            output: ``csr``: n x (features + 1), with the used features and the bias stored; ``compact``: a
-                `CompactValues`; ``dense``: a NumPy array n x (features + 1).
-            with_scores: return also the margins, float64[n], as a pair.
+            output: ``csr``: n x (features + 1), with the used features and the bias stored; for more than one output
+                n x outputs * (features + 1), one output behind the other; ``compact``: a `CompactValues`; ``dense``:
+                a NumPy array n x (features + 1), or n x outputs x (features + 1).
+            with_scores: return also the margins, float64[n] or [n, outputs], as a pair.
 
         Raises:
             InputError: the matrix has not as many columns as the model has features, or is not of numbers.
@@ -104,56 +109,77 @@ class TreeShap:
         """
         if output not in ("csr", "compact", "dense"):
             raise InputError(f"output={output!r} is not known; choose csr, compact or dense")
-        values = np.empty((matrix.shape[0], len(self.features) + 1), np.float32)
-        places = np.empty(values.shape if output == "csr" else (0, 0), _index_type(values.size))
+        values = np.empty((matrix.shape[0], self._first_columns[-1]), np.float32)
+        index_type = _index_type(max(values.size, self.forest.outputs * (self.forest.features + 1)))
+        places = np.empty(values.shape if output == "csr" else (0, 0), index_type)
         for start, rows in self._rows(matrix):
             self._explain(rows, values[start : start + rows.length], places[start : start + rows.length])
         answer = self._as(output, values, places)
-        return (answer, values.sum(axis=1, dtype=np.float64)) if with_scores else answer
+        return (answer, self._scores(values)) if with_scores else answer
 
     def top_contributions(self, matrix: Any, k: int) -> TopContributions:
         """The k features that move each row's score most, without the whole answer in memory."""
         k = min(k, len(self.features))
-        features = np.empty((matrix.shape[0], k), np.int32)
-        values = np.empty((matrix.shape[0], k), np.float32)
+        shape = matrix.shape[0], *self._each_output, k
+        features, values = np.empty(shape, np.int32), np.empty(shape, np.float32)
         for start, block in self._streamed(matrix):
-            block = block[:, :-1]
-            largest = np.argpartition(-np.abs(block), k - 1, axis=1)[:, :k] if k else np.empty((len(block), 0), int)
-            order = np.argsort(-np.abs(np.take_along_axis(block, largest, axis=1)), axis=1, kind="stable")
-            largest = np.take_along_axis(largest, order, axis=1)
+            block = block[..., :-1]
+            largest = np.argpartition(-np.abs(block), k - 1, axis=-1)[..., :k] if k else np.empty(block.shape, int)
+            order = np.argsort(-np.abs(np.take_along_axis(block, largest, axis=-1)), axis=-1, kind="stable")
+            largest = np.take_along_axis(largest, order, axis=-1)
             features[start : start + len(block)] = self.features[largest]
-            values[start : start + len(block)] = np.take_along_axis(block, largest, axis=1)
+            values[start : start + len(block)] = np.take_along_axis(block, largest, axis=-1)
         return TopContributions(features, values)
 
     def mean_absolute(self, matrix: Any) -> np.ndarray:
-        """float64[features]: the mean size of each feature's contribution over all rows, in one streaming pass."""
-        total = np.zeros(len(self.features))
+        """float64[features], or [outputs, features]: the mean size of contributions over all rows, in one pass."""
+        total = np.zeros((*self._each_output, len(self.features)))
         for _, block in self._streamed(matrix):
-            total += np.abs(block[:, :-1]).sum(axis=0, dtype=np.float64)
-        means = np.zeros(self.forest.features)
-        means[self.features] = total / max(1, matrix.shape[0])
+            total += np.abs(block[..., :-1]).sum(axis=0, dtype=np.float64)
+        means = np.zeros((*self._each_output, self.forest.features))
+        means[..., self.features] = total / max(1, matrix.shape[0])
         return means
 
     @property
-    def _stored_columns(self) -> np.ndarray:
-        return np.append(self.features, self.forest.features)
+    def _each_output(self) -> tuple[int, ...]:
+        """The axis of the outputs, which a model of one output has not."""
+        return (len(self._outputs),) if len(self._outputs) > 1 else ()
+
+    def _columns_in(self, features: np.ndarray) -> np.ndarray:
+        """int64: where the columns of ``values`` belong, if each output has the given features and a bias, in order."""
+        each = [np.append(np.searchsorted(features, own.features), len(features)) for own in self._outputs]
+        return np.concatenate([number * (len(features) + 1) + places for number, places in enumerate(each)])
 
     def _as(self, output: str, values: np.ndarray, places: np.ndarray) -> Any:
         if output == "compact":
-            return CompactValues(values, self.features)
-        shape = (len(values), self.forest.features + 1)
+            return CompactValues(self._compact(values), self.features)
+        width = self.forest.features + 1
+        shape = (len(values), len(self._outputs) * width)
         if output == "dense":
             dense = np.zeros(shape, np.float32)
             dense[:, self._stored_columns] = values
-            return dense
+            return dense.reshape(len(values), *self._each_output, width)
         starts = np.arange(len(values) + 1, dtype=places.dtype) * places.dtype.type(values.shape[1])
         return sp.csr_matrix((values.reshape(-1), places.reshape(-1), starts), shape=shape)
 
+    def _compact(self, values: np.ndarray) -> np.ndarray:
+        """``values`` with the same features for all outputs."""
+        if len(self._outputs) == 1:
+            return values
+        compact = np.zeros((len(values), len(self._outputs), len(self.features) + 1), np.float32)
+        compact.reshape(len(values), -1)[:, self._columns_in(self.features)] = values
+        return compact
+
+    def _scores(self, values: np.ndarray) -> np.ndarray:
+        bounds = zip(self._first_columns[:-1], self._first_columns[1:], strict=True)
+        scores = [values[:, start:end].sum(axis=1, dtype=np.float64) for start, end in bounds]
+        return scores[0] if len(scores) == 1 else np.column_stack(scores)
+
     def _streamed(self, matrix: Any) -> Iterator[tuple[int, np.ndarray]]:
         for first, rows in self._rows(matrix, ROWS_AT_A_TIME):
-            values = np.empty((rows.length, len(self.features) + 1), np.float32)
+            values = np.empty((rows.length, self._first_columns[-1]), np.float32)
             self._explain(rows, values, np.empty((0, 0), np.int32))
-            yield first, values
+            yield first, self._compact(values)
 
     def _rows(self, matrix: Any, most_rows: int | None = None) -> Iterator[tuple[int, Rows]]:
         return blocks(matrix, self.forest.features, self.features, ROWS_AT_A_TIME, most_rows)
@@ -166,68 +192,24 @@ class TreeShap:
         tiles = -(-rows.length // (TILE_ROWS * thread_count())) * thread_count()
         size = -(-rows.length // (max(1, tiles) * ROWS_PER_STEP)) * ROWS_PER_STEP
         padded = (size // ROWS_PER_STEP | 1) * ROWS_PER_STEP
-        columns = self._stored_columns
-        idle: list[_Scratch] = []
+        idle: list[Scratch] = []
 
         def explain(start: int) -> None:
             tile = slice(start, min(start + size, rows.length))
             scratch = idle.pop() if idle else self._scratch(padded)
-            self._explain_tile(rows, tile, scratch, values)
+            for output, first_column in zip(self._outputs, self._first_columns[:-1], strict=True):
+                output.explain(rows, tile, scratch, values, first_column)
             idle.append(scratch)
             if len(places):
-                places[tile] = columns
+                places[tile] = self._stored_columns
 
         on_threads(explain, range(0, rows.length, max(1, size)))
 
-    def _scratch(self, rows: int) -> _Scratch:
-        coded = np.empty((len(self._codes.feature), rows), np.uint8)
-        return _Scratch(coded, np.empty((len(self.features) + 1, rows), np.float32))
-
-    def _explain_tile(self, rows: Rows, tile: slice, scratch: _Scratch, values: np.ndarray) -> None:
-        from .kernels.shap_paths import add_paths
-        from .kernels.shap_tables import add_tables, write_rows
-        from .kernels.threshold_codes import encode_csr, encode_dense
-
-        start, count = tile.start, tile.stop - tile.start
-        codes, tables, forest = self._codes, self._tables, self.forest
-        coded, sums = scratch
-        layout = (codes.columns_of, codes.missing, codes.offsets, codes.thresholds, coded)
-        if rows.indptr is None:
-            encode_dense(rows.data, start, count, rows.indices, *layout)
-        else:
-            encode_csr(rows.indptr, rows.indices, rows.data, start, count, *layout)
-        sums[:] = 0
-        add_tables(
-            *(coded, tables.question_offsets, tables.pair_offsets, tables.table_offsets),
-            *(tables.column, tables.rank, tables.rare_right, tables.pairs, tables.tables, sums),
-        )
-        add_paths(
-            *(coded, self._roots, self._depths),
-            *(forest.feature, forest.left, forest.right, forest.leaf_value, forest.cover, forest.slot),
-            *(codes.node_column, codes.node_rank, *self._quadrature, sums),
-        )
-        write_rows(sums, self.bias, values, start, count)
+    def _scratch(self, rows: int) -> Scratch:
+        coded, sums = (max(sizes) for sizes in zip(*(output.scratch_shape for output in self._outputs), strict=True))
+        return Scratch(np.empty((coded, rows), np.uint8), np.empty((sums, rows), np.float32))
 
 
-def _index_type(stored: int) -> type:
-    """What SciPy would choose for so many stored values."""
-    return np.int64 if stored > np.iinfo(np.int32).max else np.int32
-
-
-def _mean_margin(forest: Forest) -> float:
-    """The mean of the trees' sum by cover, in float64: what is left where no feature is known."""
-    from ..pipeline.shapley import cover_ratios
-
-    total = 0.0
-    for group in paths(forest):
-        total += float(forest.leaf_value[group.leaf].astype(np.float64) @ cover_ratios(forest, group).prod(axis=1))
-    return total
-
-
-def _depths(forest: Forest) -> np.ndarray:
-    """int64[trees]: the most splits on a path of each tree."""
-    depths = np.zeros(len(forest.tree_offsets) - 1, np.int64)
-    for group in paths(forest):
-        trees = np.searchsorted(forest.tree_offsets, group.leaf, side="right") - 1
-        np.maximum.at(depths, trees, group.depth)
-    return depths
+def _index_type(largest: int) -> type:
+    """What SciPy would choose for so many stored values, or columns."""
+    return np.int64 if largest > np.iinfo(np.int32).max else np.int32

@@ -1,6 +1,7 @@
 """What the stages `predict` and `shap` share: their problem, and XGBoost's calls on either device.
 
-The score is the *margin*, log-odds for a classifier; a probability is a monotone function of it.
+The score is the *margin*, log-odds for a classifier; a probability is a monotone function of it. A model of several
+outputs (classes, targets) has as many margins, and an explanation of each.
 
 An entry that is not stored is zero, and *missing* to XGBoost: it goes the way of a split's default, not the way of 0.
 A model trained on CSR gives other scores on the same rows made dense, so a dense caller must declare zero missing
@@ -10,6 +11,7 @@ All trees count, also where the model names a best iteration of early stopping: 
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic
@@ -108,7 +110,7 @@ def dense_rows(matrix: sp.csr_matrix, dtype: type[np.floating] = np.float32) -> 
 
 
 def margins(booster: "xgboost.Booster", matrix: sp.csr_matrix) -> np.ndarray:
-    """float32[n] margins of an n x p CSR matrix by way of a DMatrix, on the booster's device.
+    """float32[n], or [n, outputs], margins of an n x p CSR matrix by way of a DMatrix, on the booster's device.
 
     It is the way to CUDA too, since XGBoost takes no sparse matrix that lies on the device.
     """
@@ -116,23 +118,32 @@ def margins(booster: "xgboost.Booster", matrix: sp.csr_matrix) -> np.ndarray:
 
     # Names are matched when a model is loaded; a DMatrix of CSR has none.
     scores = booster.predict(xgboost.DMatrix(matrix), output_margin=True, validate_features=False)
-    return scores.reshape(matrix.shape[0])
+    return _one_or_more(scores)
 
 
 def inplace_margins(booster: "xgboost.Booster", matrix: sp.csr_matrix) -> np.ndarray:
-    """float32[n] margins of an n x p CSR matrix read where it lies, on the CPU."""
-    return booster.inplace_predict(matrix, predict_type="margin").reshape(matrix.shape[0])
+    """float32[n], or [n, outputs], margins of an n x p CSR matrix read where it lies, on the CPU."""
+    return _one_or_more(booster.inplace_predict(matrix, predict_type="margin"))
+
+
+def _one_or_more(scores: np.ndarray) -> np.ndarray:
+    """[n] where there is one output; some versions of XGBoost give [n, 1]."""
+    return scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores
 
 
 def contributions(booster: "xgboost.Booster", matrix: sp.csr_matrix) -> np.ndarray:
-    """float32[n, p + 1] path-dependent SHAP values of an n x p CSR matrix, the bias last, on the booster's device."""
+    """Path-dependent SHAP values of an n x p CSR matrix, on the booster's device.
+
+    float32[n, outputs * (p + 1)]: one output behind the other, the bias of each last.
+    """
     import xgboost
 
-    return booster.predict(xgboost.DMatrix(matrix), pred_contribs=True, validate_features=False)
+    values = booster.predict(xgboost.DMatrix(matrix), pred_contribs=True, validate_features=False)
+    return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
 def contributions_in_batches(booster: "xgboost.Booster", problem: ScoringProblem) -> sp.csr_matrix:
-    """CSR float32 n x (p + 1): `contributions` batch by batch, so that no more than one batch is ever dense."""
+    """CSR float32 n x outputs * (p + 1): `contributions` by batches, so that no more than one batch is ever dense."""
     parts = [sp.csr_matrix(contributions(booster, batch)) for _, batch in problem.batches()]
     return sp.csr_matrix(sp.vstack(parts, format="csr"))
 

@@ -63,18 +63,24 @@ def paths(forest: Forest) -> Iterator[Paths]:
 
 
 def shapley_values(forest: Forest, matrix: sp.csr_matrix) -> np.ndarray:
-    """float64[n, features + 1] Shapley values of an n x features CSR matrix; the last column is the bias.
+    """Shapley values of an n x features CSR matrix; the last column is the bias.
+
+    Returns:
+        float64[n, features + 1], or [n, outputs, features + 1] for more than one output.
 
     Raises:
         UnsupportedModelError: a split has no cover, so that its children have no weights.
 
     """
+    if forest.outputs > 1:
+        of_each = [shapley_values(forest.of_output(output), matrix) for output in range(forest.outputs)]
+        return np.stack(of_each, axis=1)
     if not (forest.cover[forest.feature >= 0] > 0).all():
         raise UnsupportedModelError("a split of the model has a cover of 0, so SHAP values are not defined")
     values = forest.used_values(matrix)
     rows = values.shape[1]
     by_slot = np.zeros(values.shape)
-    bias = forest.base_margin
+    bias = forest.base_margin[0]
     for group in paths(forest):
         listed = 2**group.depth if group.depth <= SUBSETS_UP_TO else group.depth
         solve = by_subsets if group.depth <= SUBSETS_UP_TO else by_integral

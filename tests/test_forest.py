@@ -1,4 +1,4 @@
-"""The flattened forest: its float64 margins against XGBoost's own, its layout, and the models that it refuses."""
+"""The flattened forest: its float64 margins against XGBoost's own, and its layout."""
 
 import json
 
@@ -9,7 +9,7 @@ import xgboost as xgb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from technobench.pipeline import forest as forest_module
-from technobench.pipeline.errors import InputError, UnsupportedModelError
+from technobench.pipeline.errors import InputError
 from technobench.pipeline.forest import Forest
 
 from .boosters import sparse, trained
@@ -120,29 +120,6 @@ def test_margins_of_random_models(seed, columns, density, depth, rounds):
     assert_same_margins(booster, sparse(60, columns, density, seed + 1))
 
 
-@pytest.mark.parametrize("base_score", [None, 0.3, 0.999])
-@pytest.mark.parametrize("objective", sorted(forest_module._MARGIN_OF_BASE_SCORE))
-def test_base_score_of_each_objective(objective, base_score):
-    matrix = sparse(200, 5)
-    options = {"objective": objective, "max_depth": 2, "quantile_alpha": 0.5, "expectile_alpha": 0.5, "verbosity": 0}
-    if base_score is not None:
-        options["base_score"] = base_score
-    labels = np.random.default_rng(0).integers(0, 2, 200) if "logi" in objective else np.linspace(0.1, 2, 200)
-    try:
-        booster = xgb.train(options, xgb.DMatrix(matrix, labels), 3)
-    except xgb.core.XGBoostError as error:
-        assert "Unknown objective" in str(error)
-        pytest.skip(f"XGBoost {xgb.__version__} does not have {objective}")
-    assert_same_margins(booster, matrix)
-
-
-@pytest.mark.parametrize("form", ["2.5E-1", "[2.5E-1]"])
-def test_both_forms_of_the_base_score(form):
-    model = raw_json(trained(sparse(200, 5), rounds=1))
-    model["learner"]["learner_model_param"]["base_score"] = form
-    assert Forest.from_model(json.dumps(model).encode()).base_margin == pytest.approx(np.log(1 / 3), abs=1e-6)
-
-
 def test_a_model_without_trees_scores_its_base_score():
     booster = trained(sparse(200, 5), rounds=0, base_score=0.25)
     assert assert_same_margins(booster, sparse(3, 5)) == pytest.approx([np.log(1 / 3)] * 3, abs=1e-6)
@@ -172,47 +149,3 @@ def test_layout():
 def test_matrix_with_other_columns_than_the_model():
     with pytest.raises(InputError, match="5 features, the matrix 6"):
         flattened(trained(sparse(100, 5))).margins(sparse(3, 6))
-
-
-def refused(booster, reason):
-    with pytest.raises(UnsupportedModelError, match=reason):
-        flattened(booster)
-
-
-def test_linear_and_dropped_trees_are_refused():
-    refused(trained(sparse(200, 5), booster="gblinear"), "gblinear")
-    refused(trained(sparse(200, 5), booster="dart", rate_drop=0.5), "dart")
-
-
-def test_dart_is_refused_in_the_form_of_each_version():
-    model = raw_json(trained(sparse(200, 5)))
-    model["learner"]["gradient_booster"]["model"]["weight_drop"] = [0.5] * 10
-    with pytest.raises(UnsupportedModelError, match="dart"):
-        Forest.from_model(json.dumps(model).encode())
-    model["learner"]["gradient_booster"] = {"name": "dart", "gbtree": {}, "weight_drop": [0.5]}
-    with pytest.raises(UnsupportedModelError, match="dart"):
-        Forest.from_model(json.dumps(model).encode())
-
-
-def test_several_outputs_are_refused():
-    matrix, labels = sparse(90, 5), np.arange(90) % 3
-    refused(xgb.train({"objective": "multi:softprob", "num_class": 3}, xgb.DMatrix(matrix, labels), 2), "multi-class")
-    two = np.column_stack([labels, -labels])
-    for strategy in ("one_output_per_tree", "multi_output_tree"):
-        refused(xgb.train({"multi_strategy": strategy}, xgb.DMatrix(matrix, two), 2), "multi-output")
-
-
-def test_categorical_splits_are_refused():
-    codes = (np.arange(200) % 4).astype(np.float32)[:, None]
-    data = xgb.DMatrix(codes, codes[:, 0] % 2, feature_types=["c"], enable_categorical=True)
-    refused(xgb.train({"max_cat_to_onehot": 1}, data, 2), "categorical")
-
-
-def test_an_objective_of_unknown_link_is_refused():
-    refused(
-        xgb.train({"objective": "count:poisson"}, xgb.DMatrix(sparse(90, 5), np.arange(90) % 3), 2), "count:poisson"
-    )
-
-
-def test_no_trees_and_no_given_base_score_is_refused():
-    refused(trained(sparse(90, 5), rounds=0), "no trees")

@@ -260,7 +260,7 @@ def test_codes_answer_every_split_as_the_forest_does():
     stored = sp.csr_matrix(np.nan_to_num(rows, nan=0) != 0, dtype=np.float32)  # as rows, but zeros and NaN not stored
     stored.data = rows[np.nan_to_num(rows, nan=0) != 0]
     dense, sparse = np.empty((2, len(codes.feature), len(rows)), np.uint8)
-    layout = (codes.columns_of, codes.missing, codes.offsets, codes.thresholds)
+    layout = codes.layout
     encode_dense(rows, 0, len(rows), forest.used_features, *layout, dense)
     encode_csr(stored.indptr, stored.indices, stored.data, 0, len(rows), *layout, sparse)
     missing = np.isnan(rows[:, 0]) | (rows[:, 0] == 0)

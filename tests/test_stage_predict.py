@@ -115,8 +115,8 @@ def test_error_is_relative_to_large_margins_only():
 
 
 def test_a_model_that_is_not_supported_has_no_reference():
-    with pytest.raises(UnsupportedModelError, match="dart"):
-        STAGE.reference(scoring_problem(booster="dart", rate_drop=0.5))
+    with pytest.raises(UnsupportedModelError, match="gblinear"):
+        STAGE.reference(scoring_problem(booster="gblinear"))
 
 
 def test_problem_is_the_workloads_matrix_and_model(problem):

@@ -84,7 +84,7 @@ def _write_rows(given: Arguments, _: Any, seconds: float) -> list[Spent]:
 def _add_shallow(given: Arguments, _: Any, seconds: float) -> list[Spent]:
     """Splits are decided again, apart, and what is left is the look-up of the leaves."""
     codes, columns, ranks = given["codes"], given["columns"], given["ranks"]
-    rows = len(given["sums"])
+    rows = codes.shape[1]
     start = thread_time()
     _all_shallow_leaves(codes, columns, ranks, np.empty((9, rows), np.uint8))
     deciding = thread_time() - start
@@ -101,8 +101,9 @@ def _all_shallow_leaves(codes: np.ndarray, columns: np.ndarray, ranks: np.ndarra
 
 
 def _add_walked(given: Arguments, _: Any, seconds: float) -> list[Spent]:
-    steps = float(given["depths"].sum() * len(given["sums"]))
-    return [Spent("walks down deeper trees", seconds, {"gathers": steps})] if len(given["roots"]) else []
+    _, depths, _ = given["trees"].T
+    steps = float(depths.sum() * given["codes"].shape[1])
+    return [Spent("walks down deeper trees", seconds, {"gathers": steps})] if len(depths) else []
 
 
 def _count_entries(given: Arguments, _: Any, seconds: float) -> list[Spent]:

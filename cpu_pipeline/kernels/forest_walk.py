@@ -6,7 +6,7 @@ The codes are those of `technobench.pipeline.threshold_codes`: uint8[coded colum
 import numpy as np
 from numba import njit
 
-from .threshold_codes import encode_missing, encode_value
+from .threshold_codes import encode_missing, encode_value, keep_parity
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -54,22 +54,29 @@ def _shallow_leaves(codes: np.ndarray, columns: np.ndarray, ranks: np.ndarray, p
 
 @njit(cache=True, nogil=True)
 def add_shallow(
-    codes: np.ndarray, columns: np.ndarray, ranks: np.ndarray, values: np.ndarray, sums: np.ndarray
+    codes: np.ndarray,
+    columns: np.ndarray,
+    ranks: np.ndarray,
+    values: np.ndarray,
+    tree_output: np.ndarray,
+    first: int,
+    sums: np.ndarray,
 ) -> None:
-    """Add to ``sums`` (float64[rows]) one leaf of each tree of depth 6 at most.
+    """Add one leaf of each tree of depth 6 at most, as `add_walked` does.
 
     columns, ranks: [trees, 9, 7] as in `_shallow_leaves`; values: float32[trees, 64].
     """
-    paths = np.empty((9, len(sums)), np.uint8)
+    rows = codes.shape[1]
+    paths = np.empty((9, rows), np.uint8)
     for tree in range(len(columns)):
         _shallow_leaves(codes, columns[tree], ranks[tree], paths)
-        leaf, leaf_values = paths[0], values[tree]
-        for row in range(len(sums)):
-            sums[row] += leaf_values[leaf[row]]
+        leaf, leaf_values, total = paths[0], values[tree], sums[tree_output[tree], first : first + rows]
+        for row in range(rows):
+            total[row] += leaf_values[leaf[row]]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _leaf(codes: np.ndarray, row: int, root: np.uint32, depth: int, nodes: np.ndarray) -> np.uint32:
+def _leaf(codes: np.ndarray, row: int, root: np.uint32, depth: np.uint32, nodes: np.ndarray) -> np.uint32:
     """Position of the leaf that a row reaches in ``depth`` steps.
 
     Without a branch and without a store, so that the processor walks through many trees at once; unsigned, so that no
@@ -86,27 +93,28 @@ def _leaf(codes: np.ndarray, row: int, root: np.uint32, depth: int, nodes: np.nd
 @njit(cache=True, nogil=True)
 def add_walked(
     codes: np.ndarray,
-    roots: np.ndarray,
-    depths: np.ndarray,
+    trees: np.ndarray,
     nodes: np.ndarray,
     leaf_value: np.ndarray,
+    first: int,
     sums: np.ndarray,
 ) -> None:
-    """Add to ``sums`` (float64[rows]) one leaf of each tree.
+    """Add one leaf of each tree to the sums of its output, for the rows from ``first`` on that ``codes`` has.
 
     Args:
         codes: uint8[columns, rows].
-        roots: uint32[trees], positions of nodes.
-        depths: int64[trees], splits on the longest path of each tree.
+        trees: uint32[trees, 3]: position of the root, splits on the longest path, and output.
         nodes: uint32[nodes, 2]: coded column * 256 + rank of the split, which is 0 at a leaf, that goes right to
             itself; and position of the left child, which the right one follows.
         leaf_value: float32[nodes].
-        sums: float64[rows].
+        first: the place of the first row in ``sums``.
+        sums: float64[outputs, n].
 
     """
-    for tree in range(len(roots)):
-        for row in range(len(sums)):
-            sums[row] += leaf_value[_leaf(codes, row, roots[tree], depths[tree], nodes)]
+    for tree in range(len(trees)):
+        root, depth, output = trees[tree, 0], trees[tree, 1], trees[tree, 2]
+        for row in range(codes.shape[1]):
+            sums[output, first + row] += leaf_value[_leaf(codes, row, root, depth, nodes)]
 
 
 @njit(cache=True, nogil=True)
@@ -118,34 +126,35 @@ def add_few(
     missing: np.ndarray,
     offsets: np.ndarray,
     thresholds: np.ndarray,
-    roots: np.ndarray,
-    depths: np.ndarray,
+    sets: np.ndarray,
+    trees: np.ndarray,
     nodes: np.ndarray,
     leaf_value: np.ndarray,
+    first: int,
     sums: np.ndarray,
 ) -> None:
     """`encode_csr` of all rows and `add_walked` in one call, for the least time on a few rows."""
-    codes = np.empty((len(missing), len(sums)), np.uint8)
+    codes = np.empty((len(missing), len(indptr) - 1), np.uint8)
     encode_missing(missing, codes)
-    for row in range(len(sums)):
+    for row in range(codes.shape[1]):
         for entry in range(indptr[row], indptr[row + 1]):
             feature = indices[entry]
             if not np.isnan(data[entry]):
-                first, last = int(columns_of[feature]), int(columns_of[feature + 1])
-                encode_value(data[entry], row, first, last, offsets, thresholds, codes)
-    add_walked(codes, roots, depths, nodes, leaf_value, sums)
+                first_column, last_column = int(columns_of[feature]), int(columns_of[feature + 1])
+                encode_value(data[entry], row, first_column, last_column, offsets, thresholds, codes)
+    keep_parity(sets, codes)
+    add_walked(codes, trees, nodes, leaf_value, first, sums)
 
 
 @njit(cache=True, nogil=True)
 def reached_leaves(
     codes: np.ndarray,
-    roots: np.ndarray,
-    depths: np.ndarray,
+    trees: np.ndarray,
     nodes: np.ndarray,
     node_in_tree: np.ndarray,
     leaves: np.ndarray,
 ) -> None:
     """Fill ``leaves`` (int32[rows, trees]) from ``node_in_tree`` (int32[nodes]); the rest as in `add_walked`."""
-    for tree in range(len(roots)):
+    for tree in range(len(trees)):
         for row in range(len(leaves)):
-            leaves[row, tree] = node_in_tree[_leaf(codes, row, roots[tree], depths[tree], nodes)]
+            leaves[row, tree] = node_in_tree[_leaf(codes, row, trees[tree, 0], trees[tree, 1], nodes)]

@@ -80,9 +80,13 @@ def write_rows(
     values: np.ndarray,
     start: int,
     rows: int,
+    first_column: int,
 ) -> None:
-    """Turn ``sums`` of a tile into rows of ``values``, float32[n, used features + 1] from row ``start``, bias last."""
-    used = values.shape[1] - 1
+    """Turn ``sums`` of a tile into rows of ``values``, float32[n, columns], from row ``start`` on, bias last.
+
+    They take used features + 1 columns from ``first_column`` on.
+    """
+    used = sums.shape[0] - 1
     whole = used // LANES * LANES
     for first_row in range(0, rows, ROWS_IN_CACHE):
         last_row = min(first_row + ROWS_IN_CACHE, rows)
@@ -90,10 +94,10 @@ def write_rows(
             for row in range(first_row, last_row):
                 for lane in range(LANES):
                     # Unsigned, so that no negative place has to be looked out for.
-                    values[np.uint64(start + row), np.uint64(first + lane)] = sums[
+                    values[np.uint64(start + row), np.uint64(first_column + first + lane)] = sums[
                         np.uint64(first + lane), np.uint64(row)
                     ]
         for row in range(first_row, last_row):
             for feature in range(whole, used):
-                values[start + row, feature] = sums[feature, row]
-            values[start + row, used] = bias
+                values[start + row, first_column + feature] = sums[feature, row]
+            values[start + row, first_column + used] = bias

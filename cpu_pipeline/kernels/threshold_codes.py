@@ -37,6 +37,17 @@ def encode_missing(
 
 
 @njit(cache=True, nogil=True)
+def keep_parity(
+    sets: np.ndarray,
+    codes: np.ndarray,
+) -> None:
+    """Turn the numbers of thresholds into codes in the columns of categories, once the tile has the others'."""
+    for column in sets:
+        for row in range(codes.shape[1]):
+            codes[column, row] &= np.uint8(1)
+
+
+@njit(cache=True, nogil=True)
 def encode_csr(
     indptr: np.ndarray,
     indices: np.ndarray,
@@ -47,12 +58,13 @@ def encode_csr(
     missing: np.ndarray,
     offsets: np.ndarray,
     thresholds: np.ndarray,
+    sets: np.ndarray,
     codes: np.ndarray,
 ) -> None:
     """Codes of ``rows`` rows of a CSR matrix from row ``start`` on; what is not stored, and NaN, is missing.
 
-    indptr, indices: as in scipy; data: float32; the next four as in `ThresholdCodes`; codes: uint8[columns, >= rows],
-    whose rows beyond ``rows`` are coded as missing.
+    indptr, indices: as in scipy; data: float32; the next five are `ThresholdCodes.layout`; codes: uint8[columns,
+    >= rows], whose rows beyond ``rows`` are coded as missing.
     """
     block = np.empty((codes.shape[0], ROWS_IN_CACHE), np.uint8)
     for first in range(0, codes.shape[1], ROWS_IN_CACHE):
@@ -64,6 +76,7 @@ def encode_csr(
                 if first_column < last_column and not np.isnan(data[entry]):
                     encode_value(data[entry], row, first_column, last_column, offsets, thresholds, block)
         copy_block(block, first, codes)
+    keep_parity(sets, codes)
 
 
 @njit(cache=True, nogil=True)
@@ -76,6 +89,7 @@ def encode_dense(
     missing: np.ndarray,
     offsets: np.ndarray,
     thresholds: np.ndarray,
+    sets: np.ndarray,
     codes: np.ndarray,
 ) -> None:
     """Codes of ``rows`` rows of a float32[n, k] array from row ``start`` on; NaN is missing, zero is a value.
@@ -92,6 +106,7 @@ def encode_dense(
                     first_column, last_column = int(columns_of[feature]), int(columns_of[feature + 1])
                     encode_value(value, row, first_column, last_column, offsets, thresholds, block)
         copy_block(block, first, codes)
+    keep_parity(sets, codes)
 
 
 @njit(cache=True, nogil=True)

@@ -10,7 +10,10 @@ from ..scoring import ScoringProblem, ScoringStage, scaled_error
 
 
 class Predict(ScoringStage[np.ndarray, np.ndarray]):
-    """XGBoost scores: float32[n] margins; an entry that is not stored is zero, and missing to the model."""
+    """XGBoost scores: float32 margins; an entry that is not stored is zero, and missing to the model.
+
+    Of n records they are [n], or [n, outputs] where the model has more than one output (class, target).
+    """
 
     name = "predict"
     order = 30
@@ -20,7 +23,7 @@ class Predict(ScoringStage[np.ndarray, np.ndarray]):
     tolerance = 1e-5
 
     def reference(self, problem: ScoringProblem) -> np.ndarray:
-        """float64[n] margins by walking the trees (`Forest.margins`).
+        """float64[n], or [n, outputs], margins by walking the trees (`Forest.margins`).
 
         Raises:
             UnsupportedModelError: `Forest` refuses the model.
@@ -29,7 +32,7 @@ class Predict(ScoringStage[np.ndarray, np.ndarray]):
         return problem.forest().margins(problem.matrix)
 
     def error(self, problem: ScoringProblem, answer: np.ndarray, reference: np.ndarray) -> float:
-        """By `scaled_error`; infinity where there is not one finite score per record."""
+        """By `scaled_error`; infinity where there is not one finite score per record and output."""
         if np.shape(answer) != reference.shape:
             return float("inf")
         return scaled_error(answer - reference, reference)

@@ -3,6 +3,9 @@
 An explanation of a record has one contribution per column and a bias; together they add up to the score, the margin.
 They are the exact path-dependent Shapley values that XGBoost's ``pred_contribs`` and ``shap.TreeExplainer`` (without
 background data) define; `shapley` has the formula. What is not stored is missing: see `scoring`.
+
+A model of several outputs (classes, targets) has an explanation of each of its margins: they stand one behind the other
+in a row, as in ``pred_contribs`` of n x outputs x (columns + 1) made flat.
 """
 
 from dataclasses import dataclass
@@ -24,9 +27,9 @@ CHECKED_RECORDS = 64
 class ShapReference:
     """What explanations are checked against.
 
-    margins: float64[n], what each row of the answer must add up to.
+    margins: float64[n, outputs], what each output's contributions must add up to.
     rows: int64[k], the rows whose every contribution is checked.
-    contributions: float64[k, p + 1], theirs.
+    contributions: float64[k, outputs * (p + 1)], theirs.
     """
 
     margins: np.ndarray
@@ -35,7 +38,7 @@ class ShapReference:
 
 
 class Shap(ScoringStage[Contributions, ShapReference]):
-    """Explanations of XGBoost scores: float32 n x (p + 1), sparse (CSR) or dense, the bias in the last column."""
+    """Explanations of XGBoost scores: float32 n x outputs * (p + 1), sparse (CSR) or dense, each output's bias last."""
 
     name = "shap"
     order = 40
@@ -59,14 +62,21 @@ class Shap(ScoringStage[Contributions, ShapReference]):
         checked = min(records, CHECKED_RECORDS)
         rows = np.linspace(0, max(0, records - 1), checked).astype(np.int64)
         forest = problem.forest()
-        return ShapReference(forest.margins(problem.matrix), rows, shapley_values(forest, problem.matrix[rows]))
+        explained = shapley_values(forest, problem.matrix[rows])
+        return ShapReference(
+            margins=forest.margins(problem.matrix).reshape(records, forest.outputs),
+            rows=rows,
+            contributions=explained.reshape(checked, forest.outputs * (len(problem.columns) + 1)),
+        )
 
     def error(self, problem: ScoringProblem, answer: Contributions, reference: ShapReference) -> float:
         """By `scaled_error`, the larger of the two differences; infinity where shape or any value is wrong."""
-        records, columns = problem.matrix.shape
-        if answer.shape != (records, columns + 1):
+        records, outputs = reference.margins.shape
+        width = problem.matrix.shape[1] + 1
+        if answer.shape != (records, outputs * width):
             return float("inf")
-        sums = np.asarray(answer.sum(axis=1, dtype=np.float64)).ravel()
+        of_outputs = [answer[:, first : first + width] for first in range(0, outputs * width, width)]
+        sums = np.column_stack([np.asarray(each.sum(axis=1, dtype=np.float64)).ravel() for each in of_outputs])
         checked = sp.csr_matrix(answer[reference.rows]).toarray()
         return max(
             scaled_error(sums - reference.margins, reference.margins),

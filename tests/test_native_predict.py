@@ -7,10 +7,11 @@ import scipy.sparse as sp
 import xgboost as xgb
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from technobench.cpu_pipeline import forest_engine
+from technobench.cpu_pipeline import forest_engine, forest_layouts
 from technobench.cpu_pipeline.predict import Forest
 from technobench.pipeline.errors import InputError, UnsupportedModelError
 
+from . import model_kinds
 from .boosters import sparse, trained
 
 ROWS = [1, forest_engine.FEW_ROWS, forest_engine.TILE_ROWS + 7]
@@ -53,8 +54,19 @@ def test_margins_values_and_leaves_are_those_of_xgboost(shape, records):
 def test_the_shapes_above_take_both_ways():
     deep = Forest.from_booster(trained(sparse(400, 12), **SHAPES["depth 14"]))
     shallow = Forest.from_booster(trained(sparse(400, 12), **SHAPES["depth 6"]))
-    assert deep._nodes.trees[:, 1].max() > forest_engine._SHALLOW_DEPTH and len(deep._deep_trees[0])
+    assert deep._nodes.trees[:, 1].max() > forest_layouts.COMPLETE_DEPTH and len(deep._deep_trees[0])
     assert not len(shallow._deep_trees[0]) and len(shallow._shallow.values) == 10
+
+
+@pytest.mark.parametrize("kind", ["classes and parallel trees", "categories and dropped trees"])
+@pytest.mark.parametrize("complete_depth", [-1, 3, forest_layouts.COMPLETE_DEPTH])
+def test_few_rows_by_complete_trees_and_by_deep_ones(monkeypatch, kind, complete_depth):
+    """A depth of -1 is what a model gets whose questions are too many for complete trees."""
+    monkeypatch.setattr(forest_layouts, "COMPLETE_DEPTH", complete_depth)
+    booster, rows = model_kinds.trained(kind), model_kinds.values(40, seed=9)
+    expected = booster.predict(xgb.DMatrix(rows, feature_types=booster.feature_types), output_margin=True)
+    found = Forest.from_booster(booster).predict(rows.astype(np.float32))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 @settings(max_examples=25, deadline=None)

@@ -6,8 +6,6 @@ The codes are those of `technobench.pipeline.threshold_codes`: uint8[coded colum
 import numpy as np
 from numba import njit
 
-from .threshold_codes import encode_missing, encode_value, keep_parity
-
 
 @njit(cache=True, nogil=True, inline="always")
 def _chosen(bit: np.uint8, if_zero: np.uint8, if_one: np.uint8) -> np.uint8:
@@ -115,35 +113,6 @@ def add_walked(
         root, depth, output = trees[tree, 0], trees[tree, 1], trees[tree, 2]
         for row in range(codes.shape[1]):
             sums[output, first + row] += leaf_value[_leaf(codes, row, root, depth, nodes)]
-
-
-@njit(cache=True, nogil=True)
-def add_few(
-    indptr: np.ndarray,
-    indices: np.ndarray,
-    data: np.ndarray,
-    columns_of: np.ndarray,
-    missing: np.ndarray,
-    offsets: np.ndarray,
-    thresholds: np.ndarray,
-    sets: np.ndarray,
-    trees: np.ndarray,
-    nodes: np.ndarray,
-    leaf_value: np.ndarray,
-    first: int,
-    sums: np.ndarray,
-) -> None:
-    """`encode_csr` of all rows and `add_walked` in one call, for the least time on a few rows."""
-    codes = np.empty((len(missing), len(indptr) - 1), np.uint8)
-    encode_missing(missing, codes)
-    for row in range(codes.shape[1]):
-        for entry in range(indptr[row], indptr[row + 1]):
-            feature = indices[entry]
-            if not np.isnan(data[entry]):
-                first_column, last_column = int(columns_of[feature]), int(columns_of[feature + 1])
-                encode_value(data[entry], row, first_column, last_column, offsets, thresholds, codes)
-    keep_parity(sets, codes)
-    add_walked(codes, trees, nodes, leaf_value, first, sums)
 
 
 @njit(cache=True, nogil=True)

@@ -7,9 +7,11 @@ owner alive and the reads within bounds.
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
+from numba.np.numpy_support import carray
 
 
 def _reader(machine_type: ir.Type, result: types.Type) -> Any:
@@ -30,3 +32,17 @@ uint8_at = _reader(ir.IntType(8), types.uint8)
 int32_at = _reader(ir.IntType(32), types.int32)
 uint64_at = _reader(ir.IntType(64), types.uint64)
 float64_at = _reader(ir.DoubleType(), types.float64)
+
+
+@intrinsic
+def _pointer(typing_context: Any, address: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.intp), generate
+
+
+@njit(inline="always")
+def array_at(address: int, length: int, dtype: Any) -> np.ndarray:
+    """The ``length`` numbers at an address, as an array."""
+    return carray(_pointer(address), (length,), dtype)  # pyright: ignore[reportCallIssue] - an intrinsic has no context

@@ -23,9 +23,11 @@ def naive(problem: ScoringProblem) -> Prepared[np.ndarray]:
     It stands for the loop around the first call of XGBoost's documentation, as in a handler of single requests.
     """
     booster = problem.booster()
+    nothing = problem.nothing_of(lambda record: margins(booster, record))
 
     def run() -> np.ndarray:
-        return np.concatenate([margins(booster, problem.matrix[record]) for record in range(problem.matrix.shape[0])])
+        records = range(problem.matrix.shape[0])
+        return np.concatenate([nothing, *(margins(booster, problem.matrix[record]) for record in records)])
 
     return Prepared(run, ran_on=lambda: ran_on(booster))
 
@@ -34,9 +36,10 @@ def naive(problem: ScoringProblem) -> Prepared[np.ndarray]:
 def batched_sparse(problem: ScoringProblem) -> Prepared[np.ndarray]:
     """Batches of 1,000 CSR rows through `Booster.inplace_predict`, without a DMatrix."""
     booster = problem.booster()
+    nothing = problem.nothing_of(lambda batch: inplace_margins(booster, batch))
 
     def run() -> np.ndarray:
-        return np.concatenate([inplace_margins(booster, batch) for _, batch in problem.batches()])
+        return np.concatenate([nothing, *(inplace_margins(booster, batch) for _, batch in problem.batches())])
 
     return Prepared(run, ran_on=lambda: ran_on(booster))
 

@@ -6,6 +6,7 @@
 - native: one table look-up per group of leaves and feature, whatever the leaves (`TreeShap`, a class of its own use)
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +15,14 @@ import scipy.sparse as sp
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.needs import package
 from ..pipeline.scoring import ScoringProblem, contributions_in_batches, dense_rows, ran_on
+from ..pipeline.stages.shap import CompactContributions
+from .shap_interactions import CompactInteractions, ShapInteractions
 from .tree_shap import CompactValues, TopContributions, TreeShap
 
 if TYPE_CHECKING:
     import xgboost
 
-__all__ = ["CompactValues", "TopContributions", "TreeShap"]
+__all__ = ["CompactInteractions", "CompactValues", "ShapInteractions", "TopContributions", "TreeShap"]
 
 
 def _explainer(booster: "xgboost.Booster") -> Any:
@@ -36,6 +39,20 @@ def _with_bias(explainer: Any, rows: np.ndarray) -> np.ndarray:
     return np.concatenate([by_output, bias[:, :, None]], axis=2).reshape(len(rows), -1)
 
 
+def one_at_a_time(booster: "xgboost.Booster") -> Callable[[sp.csr_matrix], np.ndarray]:
+    """A function from CSR rows, n x p, to dense contributions (see `_with_bias`) that makes each row's by itself."""
+    explainer = _explainer(booster)
+    width = _with_bias(explainer, np.full((1, booster.num_features()), np.nan, np.float32)).shape[1]
+
+    def explain(matrix: sp.csr_matrix) -> np.ndarray:
+        explanations = np.empty((matrix.shape[0], width), np.float32)
+        for record in range(len(explanations)):
+            explanations[record] = _with_bias(explainer, dense_rows(matrix[record]))[0]
+        return explanations
+
+    return explain
+
+
 @variant(package("shap"))
 def naive(problem: ScoringProblem) -> Prepared[np.ndarray]:
     """One dense row at a time through `shap.TreeExplainer`; a dense answer.
@@ -44,13 +61,8 @@ def naive(problem: ScoringProblem) -> Prepared[np.ndarray]:
     XGBoost's own numbers, through a DMatrix of one row.
     """
     booster = problem.booster()
-    explainer = _explainer(booster)
-
-    def run() -> np.ndarray:
-        rows = range(problem.matrix.shape[0])
-        return np.concatenate([_with_bias(explainer, dense_rows(problem.matrix[record])) for record in rows])
-
-    return Prepared(run, ran_on=lambda: ran_on(booster))
+    explain = one_at_a_time(booster)
+    return Prepared(lambda: explain(problem.matrix), ran_on=lambda: ran_on(booster))
 
 
 @variant(package("shap"))
@@ -74,7 +86,15 @@ def batched_sparse(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
 
 
 @variant(package("numba"))
-def native(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
-    """Pattern-table TreeSHAP, compiled; a sparse answer that stores the used features and the bias."""
+def native(problem: ScoringProblem) -> Prepared[CompactContributions]:
+    """Pattern-table TreeSHAP, compiled; an answer of the used features and the bias."""
     explainer = TreeShap.from_forest(problem.forest())
-    return Prepared(lambda: explainer.shap_values(problem.matrix))
+    width = problem.matrix.shape[1] + 1
+    outputs = explainer.forest.outputs
+    columns = (np.arange(outputs)[:, None] * width + np.append(explainer.features, width - 1)).reshape(-1)
+
+    def run() -> CompactContributions:
+        values = explainer.shap_values(problem.matrix, output="compact").values
+        return CompactContributions(values.reshape(len(values), len(columns)), columns, outputs * width)
+
+    return Prepared(run)

@@ -8,18 +8,17 @@ import scipy.sparse as sp
 
 from ..pipeline.errors import InputError
 from ..pipeline.forest import Forest
+from ..pipeline.shap_cells import ShapCells
 from ..pipeline.shap_tables import MOST_BYTES
+from .cell_sums import ROWS_PER_STEP, CellSums, by_tiles
 from .matrix_rows import Rows, blocks
-from .output_shap import OutputShap, Scratch
 
 if TYPE_CHECKING:
     import xgboost
 
-ROWS_PER_STEP = 16
 TILE_ROWS = 255 * ROWS_PER_STEP
-"""An odd number of steps: rows of a tile a power of two apart would share a few lines of the cache."""
 ROWS_AT_A_TIME = 8 * TILE_ROWS
-"""Rows of a dense input, or of a streamed answer, that are copied at a time."""
+"""Rows of a dense input, or of values that are added up, that are held at a time."""
 
 
 class CompactValues(NamedTuple):
@@ -56,15 +55,17 @@ class TreeShap:
     A model of more than one output (classes, targets) is explained output by output.
     """
 
-    def __init__(self, forest: Forest, outputs: list[OutputShap]) -> None:
+    def __init__(self, forest: Forest, outputs: list[CellSums]) -> None:
         """Take what `from_forest` builds."""
         self.forest, self._outputs = forest, outputs
         self.features = forest.used_features
         # Each output has its used features and its bias in columns of one array, from this one on.
         self._first_columns = np.cumsum([0, *(len(output.features) + 1 for output in outputs)]).tolist()
         self._stored_columns = self._columns_in(np.arange(forest.features))
+        self._largest_first = [_by_cover(output.forest) for output in outputs]
         self.shap_values(sp.csr_matrix((1, forest.features), dtype=np.float32))
         self.shap_values(np.zeros((1, forest.features), np.float32))
+        self.top_contributions(sp.csr_matrix((1, forest.features), dtype=np.float32), 1)
 
     @classmethod
     def from_booster(cls, booster: "xgboost.Booster", iteration_range: tuple[int, int] | None = None) -> "TreeShap":
@@ -80,11 +81,7 @@ class TreeShap:
     @classmethod
     def from_forest(cls, forest: Forest, most_table_bytes: int = MOST_BYTES) -> "TreeShap":
         """Explain a forest, with tables of at most so many bytes; trees beyond them are walked, which is slower."""
-        outputs: list[OutputShap] = []
-        for number in range(forest.outputs):
-            outputs.append(OutputShap(forest.of_output(number), most_table_bytes // (forest.outputs - number)))
-            most_table_bytes -= outputs[-1].table_bytes
-        return cls(forest, outputs)
+        return cls(forest, CellSums.of_outputs(forest, ShapCells.of_features, most_table_bytes))
 
     @property
     def bias(self) -> np.ndarray:
@@ -110,32 +107,55 @@ class TreeShap:
         if output not in ("csr", "compact", "dense"):
             raise InputError(f"output={output!r} is not known; choose csr, compact or dense")
         values = np.empty((matrix.shape[0], self._first_columns[-1]), np.float32)
-        index_type = _index_type(max(values.size, self.forest.outputs * (self.forest.features + 1)))
-        places = np.empty(values.shape if output == "csr" else (0, 0), index_type)
+        kind = index_type(max(values.size, self.forest.outputs * (self.forest.features + 1)))
+        places = np.empty(values.shape if output == "csr" else (0, 0), kind)
         for start, rows in self._rows(matrix):
             self._explain(rows, values[start : start + rows.length], places[start : start + rows.length])
         answer = self._as(output, values, places)
         return (answer, self._scores(values)) if with_scores else answer
 
-    def top_contributions(self, matrix: Any, k: int) -> TopContributions:
-        """The k features that move each row's score most, without the whole answer in memory."""
-        k = min(k, len(self.features))
-        shape = matrix.shape[0], *self._each_output, k
-        features, values = np.empty(shape, np.int32), np.empty(shape, np.float32)
-        for start, block in self._streamed(matrix):
-            block = block[..., :-1]
-            largest = np.argpartition(-np.abs(block), k - 1, axis=-1)[..., :k] if k else np.empty(block.shape, int)
-            order = np.argsort(-np.abs(np.take_along_axis(block, largest, axis=-1)), axis=-1, kind="stable")
-            largest = np.take_along_axis(largest, order, axis=-1)
-            features[start : start + len(block)] = self.features[largest]
-            values[start : start + len(block)] = np.take_along_axis(block, largest, axis=-1)
-        return TopContributions(features, values)
+    def top_contributions(self, matrix: Any, k: int, with_scores: bool = False) -> Any:
+        """The k features that move each row's score most, without the whole answer in memory.
+
+        Args:
+            matrix: as in `shap_values`.
+            k: how many; all used features where the model uses fewer.
+            with_scores: return also the margins, float64[n] or [n, outputs], as a pair with the `TopContributions`.
+
+        Raises:
+            InputError: as `shap_values`, or k is negative.
+
+        """
+        from .kernels.top_contributions import write_top
+
+        if k < 0:
+            raise InputError(f"k={k} is negative; ask for so many contributions of each row as you want to see")
+        outputs, k = self._outputs, min(k, len(self.features))
+        shape = matrix.shape[0], len(outputs)
+        features, values = np.empty((*shape, k), np.int32), np.zeros((*shape, k), np.float32)
+        margins = np.empty(shape)
+        for number, output in enumerate(outputs):
+            # What only other outputs use contributes nothing to this one, and comes last.
+            used = min(k, len(output.features))
+            features[:, number, used:] = np.setdiff1d(self.features, output.features)[: k - used]
+        for first, rows in self._rows(matrix):
+
+            def write(number: int, tile: slice, sums: np.ndarray, first: int = first) -> None:
+                own, place = outputs[number], (first + tile.start, tile.stop - tile.start, number)
+                write_top(sums, own.bias, own.features, self._largest_first[number], features, values, margins, *place)
+
+            by_tiles(outputs, rows, TILE_ROWS, write)
+        shape = matrix.shape[0], *self._each_output
+        top = TopContributions(features.reshape(*shape, k), values.reshape(*shape, k))
+        return (top, margins.reshape(shape)) if with_scores else top
 
     def mean_absolute(self, matrix: Any) -> np.ndarray:
         """float64[features], or [outputs, features]: the mean size of contributions over all rows, in one pass."""
         total = np.zeros((*self._each_output, len(self.features)))
-        for _, block in self._streamed(matrix):
-            total += np.abs(block[..., :-1]).sum(axis=0, dtype=np.float64)
+        for _, rows in self._rows(matrix, ROWS_AT_A_TIME):
+            values = np.empty((rows.length, self._first_columns[-1]), np.float32)
+            self._explain(rows, values, np.empty((0, 0), np.int32))
+            total += np.abs(self._compact(values)[..., :-1]).sum(axis=0, dtype=np.float64)
         means = np.zeros((*self._each_output, self.forest.features))
         means[..., self.features] = total / max(1, matrix.shape[0])
         return means
@@ -175,41 +195,28 @@ class TreeShap:
         scores = [values[:, start:end].sum(axis=1, dtype=np.float64) for start, end in bounds]
         return scores[0] if len(scores) == 1 else np.column_stack(scores)
 
-    def _streamed(self, matrix: Any) -> Iterator[tuple[int, np.ndarray]]:
-        for first, rows in self._rows(matrix, ROWS_AT_A_TIME):
-            values = np.empty((rows.length, self._first_columns[-1]), np.float32)
-            self._explain(rows, values, np.empty((0, 0), np.int32))
-            yield first, self._compact(values)
-
     def _rows(self, matrix: Any, most_rows: int | None = None) -> Iterator[tuple[int, Rows]]:
         return blocks(matrix, self.forest.features, self.features, ROWS_AT_A_TIME, most_rows)
 
     def _explain(self, rows: Rows, values: np.ndarray, places: np.ndarray) -> None:
-        """Fill ``values``, and their columns in ``places`` unless it is empty, tile by tile."""
-        from .kernels.threads import on_threads, thread_count
+        """Fill ``values``, and their columns in ``places`` unless it is empty."""
+        from .kernels.shap_tables import write_rows
 
-        # As many tiles on each thread, so that none waits for another's last.
-        tiles = -(-rows.length // (TILE_ROWS * thread_count())) * thread_count()
-        size = -(-rows.length // (max(1, tiles) * ROWS_PER_STEP)) * ROWS_PER_STEP
-        padded = (size // ROWS_PER_STEP | 1) * ROWS_PER_STEP
-        idle: list[Scratch] = []
-
-        def explain(start: int) -> None:
-            tile = slice(start, min(start + size, rows.length))
-            scratch = idle.pop() if idle else self._scratch(padded)
-            for output, first_column in zip(self._outputs, self._first_columns[:-1], strict=True):
-                output.explain(rows, tile, scratch, values, first_column)
-            idle.append(scratch)
+        def write(number: int, tile: slice, sums: np.ndarray) -> None:
+            columns = slice(*self._first_columns[number : number + 2])
+            write_rows(sums, self._outputs[number].bias, values, tile.start, tile.stop - tile.start, columns.start)
             if len(places):
-                places[tile] = self._stored_columns
+                places[tile, columns] = self._stored_columns[columns]
 
-        on_threads(explain, range(0, rows.length, max(1, size)))
-
-    def _scratch(self, rows: int) -> Scratch:
-        coded, sums = (max(sizes) for sizes in zip(*(output.scratch_shape for output in self._outputs), strict=True))
-        return Scratch(np.empty((coded, rows), np.uint8), np.empty((sums, rows), np.float32))
+        by_tiles(self._outputs, rows, TILE_ROWS, write)
 
 
-def _index_type(largest: int) -> type:
+def index_type(largest: int) -> type:
     """What SciPy would choose for so many stored values, or columns."""
     return np.int64 if largest > np.iinfo(np.int32).max else np.int32
+
+
+def _by_cover(forest: Forest) -> np.ndarray:
+    """int64[used features]: their positions, those first whose splits met most records; they tend to count most."""
+    split = forest.feature >= 0
+    return np.argsort(-np.bincount(forest.slot[split], forest.cover[split], len(forest.used_features)), kind="stable")

@@ -12,7 +12,7 @@ All trees count, also where the model names a best iteration of early stopping: 
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic
 
@@ -67,6 +67,10 @@ class ScoringProblem:
         for start in range(0, self.matrix.shape[0], self.batch_records):
             rows = slice(start, start + self.batch_records)
             yield rows, self.matrix[rows]
+
+    def nothing_of(self, answer: Callable[[sp.csr_matrix], np.ndarray]) -> np.ndarray:
+        """The answer of no record, which answers of single records or batches can be joined to."""
+        return answer(sp.csr_matrix((1, self.matrix.shape[1]), dtype=np.float32))[:0]
 
     def booster(self, device: str = "cpu") -> "xgboost.Booster":
         """The model, to run on ``device`` (``cpu`` or ``cuda``)."""

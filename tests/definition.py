@@ -1,4 +1,4 @@
-"""SHAP values by their definition, from the value of each set of the model's features; reads XGBoost's JSON itself."""
+"""SHAP values and interactions by definition, from the value of each set of features; reads XGBoost's JSON itself."""
 
 import itertools
 import json
@@ -44,12 +44,12 @@ def expectation(tree, node, row, known):
     feature = tree["split_indices"][node]
     if feature in known:
         return expectation(tree, left if goes_left(tree, node, row[feature]) else right, row, known)
-    cover = float32s(tree["sum_hessian"])
+    cover = {each: float(np.float32(tree["sum_hessian"][each])) for each in (node, left, right)}
     return sum(cover[child] / cover[node] * expectation(tree, child, row, known) for child in (left, right))
 
 
-def shapley_by_definition(booster, row):
-    """float64[outputs, p + 1] without the base score: no paths, no leaves' games."""
+def values_of_sets(booster, row):
+    """float64[outputs] without the base score, for each set of known features."""
     learner = raw_json(booster)["learner"]
     outputs = max(1, *(int(learner["learner_model_param"][name]) for name in ("num_class", "num_target")))
     booster_file = learner["gradient_booster"]
@@ -65,11 +65,34 @@ def shapley_by_definition(booster, row):
 
     p = len(row)
     subsets = [frozenset(known) for size in range(p + 1) for known in itertools.combinations(range(p), size)]
-    values = {known: value(known) for known in subsets}
-    result = np.zeros((outputs, p + 1))
+    return {known: value(known) for known in subsets}
+
+
+def shapley_by_definition(booster, row):
+    """float64[outputs, p + 1] without the base score: no paths, no leaves' games."""
+    return shapley_of_sets(values_of_sets(booster, row), len(row))
+
+
+def shapley_of_sets(values, p):
+    result = np.zeros((len(values[frozenset()]), p + 1))
     result[:, p] = values[frozenset()]
-    for feature, known in itertools.product(range(p), subsets):
+    for feature, known in itertools.product(range(p), values):
         if feature not in known:
             weight = factorial(len(known)) * factorial(p - len(known) - 1) / factorial(p)
             result[:, feature] += weight * (values[known | {feature}] - values[known])
+    return result
+
+
+def interactions_by_definition(booster, row):
+    """float64[outputs, p + 1, p + 1] without the base score: half of each pair's Shapley interaction index."""
+    values, p = values_of_sets(booster, row), len(row)
+    result = np.zeros((len(values[frozenset()]), p + 1, p + 1))
+    for one, two in itertools.permutations(range(p), 2):
+        for known in values:
+            if not known & {one, two}:
+                weight = factorial(len(known)) * factorial(p - len(known) - 2) / factorial(p - 1) / 2
+                change = values[known | {one, two}] - values[known | {one}] - values[known | {two}] + values[known]
+                result[:, one, two] += weight * change
+    places = np.arange(p + 1)
+    result[:, places, places] = shapley_of_sets(values, p) - result.sum(axis=2)
     return result

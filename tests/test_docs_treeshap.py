@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import xgboost as xgb
-from technobench.cpu_pipeline.shap import TreeShap
+from technobench.cpu_pipeline.shap import ShapInteractions, TreeShap
 from technobench.pipeline.forest import Forest
 from technobench.pipeline.shap_tables import MOST_BYTES, ShapTables
 from technobench.pipeline.threshold_codes import ThresholdCodes
@@ -255,11 +255,14 @@ def test_codes_count_thresholds(forest):
         np.testing.assert_array_equal(codes.encode(column, values.astype(np.float32)), counted)
 
 
-def test_interactions_are_xgboosts(booster):
+def test_interactions_are_xgboosts_and_the_engines(booster, forest):
     listed = np.array([numbers(cells[1:]) for cells in table("interactions")])
     theirs = booster.predict(xgb.DMatrix(ROWS[:1], feature_names=list(FEATURES)), pred_interactions=True)[0]
     np.testing.assert_allclose(listed, theirs[:3, :3], rtol=0, atol=1e-6)
     np.testing.assert_allclose(listed.sum(axis=1), values_of(ROWS[0]), rtol=0, atol=1e-12)
+    for most_bytes in (MOST_BYTES, 200, 0):
+        ours = ShapInteractions.from_forest(forest, most_bytes).interaction_values(ROWS[:1], output="dense")[0]
+        np.testing.assert_allclose(listed, ours[:3, :3], rtol=0, atol=1e-6)
 
 
 def test_the_pictures_are_as_drawn():

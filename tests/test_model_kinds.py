@@ -229,12 +229,16 @@ def test_outputs_of_several_classes_say_the_same(classes):
 
 
 def test_top_contributions_and_means_of_several_classes(classes):
-    dense = classes.shap_values(ROWS, output="dense")[..., :-1]
-    top = classes.top_contributions(ROWS, 2)
-    assert top.features.shape == top.values.shape == (150, 4, 2)
-    np.testing.assert_array_equal(np.take_along_axis(dense, top.features, axis=2), top.values)
-    np.testing.assert_array_equal(np.abs(top.values), -np.sort(-np.abs(dense), axis=2)[..., :2])
-    assert classes.top_contributions(ROWS, 99).values.shape == (150, 4, len(classes.features))
+    dense, scores = classes.shap_values(ROWS, output="dense", with_scores=True)
+    dense = dense[..., :-1]
+    for k, width in ((2, 2), (4, 4), (99, len(classes.features))):
+        top, margins = classes.top_contributions(ROWS, k, with_scores=True)
+        assert top.features.shape == top.values.shape == (150, 4, width)
+        assert (np.diff(np.sort(top.features, axis=2), axis=2) > 0).all(), "a feature is named once"
+        np.testing.assert_array_equal(np.take_along_axis(dense, top.features, axis=2), top.values)
+        np.testing.assert_array_equal(np.abs(top.values), -np.sort(-np.abs(dense), axis=2)[..., :width])
+        assert margins.shape == (150, 4)
+        np.testing.assert_allclose(margins, scores, rtol=0, atol=1e-6)
     np.testing.assert_allclose(classes.mean_absolute(ROWS), np.abs(dense).mean(axis=0), rtol=0, atol=1e-6)
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from technobench.cpu_pipeline import tree_shap
 from technobench.cpu_pipeline.kernels.threshold_codes import encode_csr, encode_dense
-from technobench.cpu_pipeline.shap import TreeShap
+from technobench.cpu_pipeline.shap import ShapInteractions, TreeShap
 from technobench.pipeline import shap_tables
 from technobench.pipeline.errors import InputError, UnsupportedModelError
 from technobench.pipeline.forest import Forest
@@ -210,14 +210,34 @@ def test_tiles_of_any_size(explained, rows, most_table_bytes, monkeypatch):
     )
 
 
-def test_top_contributions_are_the_largest_of_all(explained):
-    _, explainer = explained
-    every = explainer.shap_values(MATRIX, output="dense")[:, :-1]
-    top = explainer.top_contributions(MATRIX, 4)
-    assert top.features.shape == top.values.shape == (300, 4)
+@pytest.mark.parametrize("k", [0, 1, 4, 16, 99])
+@pytest.mark.parametrize("most_table_bytes", [shap_tables.MOST_BYTES, 0])
+def test_top_contributions_are_the_largest_of_all(explained, k, most_table_bytes, monkeypatch):
+    booster, _ = explained
+    monkeypatch.setattr(tree_shap, "TILE_ROWS", 48)
+    monkeypatch.setattr(tree_shap, "ROWS_AT_A_TIME", 100)
+    explainer = TreeShap.from_forest(forest_of(booster), most_table_bytes)
+    every, scores = explainer.shap_values(MATRIX, output="dense", with_scores=True)
+    every = every[:, :-1]
+    top, margins = explainer.top_contributions(MATRIX, k, with_scores=True)
+    assert top.features.shape == top.values.shape == (300, min(k, len(explainer.features)))
+    assert all(len(set(row)) == len(row) for row in top.features.tolist())
     np.testing.assert_array_equal(np.take_along_axis(every, top.features, axis=1), top.values)
-    np.testing.assert_array_equal(np.abs(top.values), -np.sort(-np.abs(every), axis=1)[:, :4])
-    assert explainer.top_contributions(MATRIX, 99).values.shape == (300, len(explainer.features))
+    np.testing.assert_array_equal(np.abs(top.values), -np.sort(-np.abs(every), axis=1)[:, :k])
+    np.testing.assert_allclose(margins, scores, rtol=0, atol=1e-6)
+    array = np.where(MATRIX.toarray() == 0, np.float32(np.nan), MATRIX.toarray())
+    np.testing.assert_array_equal(explainer.top_contributions(array, k).values, top.values)
+
+
+def test_top_contributions_of_nothing(explained):
+    _, explainer = explained
+    assert explainer.top_contributions(MATRIX[:0], 4).values.shape == (0, 4)
+    stump = TreeShap.from_booster(trained(MATRIX, gamma=1e9))
+    top, margins = stump.top_contributions(MATRIX, 4, with_scores=True)
+    assert top.features.shape == (300, 0)
+    np.testing.assert_allclose(margins, stump.forest.margins(MATRIX), rtol=0, atol=1e-6)
+    with pytest.raises(InputError, match="k=-1 is negative"):
+        explainer.top_contributions(MATRIX, -1)
 
 
 def test_some_rounds_are_those_of_iteration_range(explained):
@@ -285,16 +305,21 @@ def test_a_second_process_compiles_nothing(tmp_path):
     booster = trained(MATRIX)
     booster.save_model(tmp_path / "model.json")
     TreeShap.from_booster(booster).shap_values(MATRIX)
+    ShapInteractions.from_booster(booster)
     script = """
 import sys
 import numba.core.dispatcher as dispatcher
 def refused(self, *arguments): raise AssertionError(f"compiled again: {self.py_func}")
 dispatcher._FunctionCompiler.compile = refused
 import numpy, scipy.sparse, xgboost
-from technobench.cpu_pipeline.shap import TreeShap
-explainer = TreeShap.from_booster(xgboost.Booster(model_file=sys.argv[1]))
+from technobench.cpu_pipeline.shap import ShapInteractions, TreeShap
+booster = xgboost.Booster(model_file=sys.argv[1])
+explainer = TreeShap.from_booster(booster)
 explainer.shap_values(scipy.sparse.csr_matrix((5, 16), dtype=numpy.float32))
 explainer.shap_values(numpy.zeros((5, 16), numpy.float32))
+explainer.top_contributions(numpy.zeros((5, 16), numpy.float32), 2)
+for output in ("csr", "compact", "dense"):
+    ShapInteractions.from_booster(booster).interaction_values(numpy.zeros((5, 16), numpy.float32), output)
 print("done")
 """
     done = subprocess.run(

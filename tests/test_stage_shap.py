@@ -14,7 +14,7 @@ from technobench.pipeline.errors import UnsupportedModelError
 from technobench.pipeline.needs import cuda_device, xgboost_with_cuda
 from technobench.pipeline.scoring import ScoringProblem, contributions
 from technobench.pipeline.shapley import by_integral, by_subsets, shapley_values
-from technobench.pipeline.stages.shap import Shap
+from technobench.pipeline.stages.shap import CompactContributions, Shap
 
 from .definition import shapley_by_definition
 from .variants import answer_and_device, variants_of
@@ -22,6 +22,10 @@ from .variants import answer_and_device, variants_of
 VARIANTS = variants_of("shap")
 CPU = sorted(name for name, each in VARIANTS.items() if each.device == "cpu" and each.missing() is None)
 STAGE = Shap()
+
+
+def compact(answer):
+    return CompactContributions(np.asarray(answer), np.arange(answer.shape[1]), answer.shape[1])
 
 
 def scoring_problem(records=150, columns=20, batch_records=64, rounds=20, density=0.3, seed=0, **parameters):
@@ -123,7 +127,7 @@ def test_variant_is_right(name, batch_records):
     problem = scoring_problem(batch_records=batch_records)
     answer, ran_on = answer_and_device(VARIANTS[name], problem)
     assert STAGE.error(problem, answer, STAGE.reference(problem)) <= 1e-6 < STAGE.tolerance
-    assert answer.dtype == np.float32
+    assert getattr(answer, "values", answer).dtype == np.float32
     assert ran_on == "cpu"
 
 
@@ -154,7 +158,7 @@ def test_cuda_variant_tells_the_device_that_did_the_work(problem):
     assert STAGE.error(problem, answer, STAGE.reference(problem)) <= STAGE.tolerance
 
 
-@pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix], ids=["dense", "sparse"])
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix, compact])
 def test_error_catches_wrong_answers(problem, form):
     reference = STAGE.reference(problem)
     right = contributions(problem.booster(), problem.matrix)
@@ -184,7 +188,7 @@ def test_error_catches_wrong_answers(problem, form):
     assert error(approximate) > STAGE.tolerance, "Saabas' values add up too"
 
 
-@pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix], ids=["dense", "sparse"])
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_matrix, compact])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_error_of_what_is_no_number_is_infinite(problem, form, value):
     reference = STAGE.reference(problem)
@@ -200,6 +204,10 @@ def test_error_of_a_wrong_shape_is_infinite(problem):
     right = contributions(problem.booster(), problem.matrix)
     for wrong in (right[:-1], right[:, :-1], right[0], sp.csr_matrix(right[:, :-1])):
         assert STAGE.error(problem, wrong, reference) == np.inf
+    whole = compact(right)
+    assert STAGE.error(problem, whole, reference) <= 1e-6
+    for columns in (whole.columns[:-1], whole.columns[::-1], whole.columns + 1, np.maximum(whole.columns, 1)):
+        assert STAGE.error(problem, replace(whole, columns=columns), reference) == np.inf
 
 
 def test_reference_checks_rows_from_first_to_last(problem):

@@ -1,14 +1,19 @@
-"""SHAP values of trees too deep for tables, walked once per block of rows: memory grows with the depth alone.
+"""SHAP values and interactions of trees too deep for tables, walked once per block of rows.
+
+Memory grows with the depth and the cells alone.
 
 With the features on a leaf's path as players, a Shapley value is an integral over t from 0 to 1 (`shapley.by_integral`)
 of a product with one factor per player, ``t * present + (1 - t) * absent``. Gauss-Legendre quadrature makes it a sum
 over points. On the way down each node keeps the product at each point; on the way up it adds up what its leaves give,
 and each edge pays its player. An edge whose feature is on the path already replaces that player's factor, and takes
-back from it what the leaves below would else give twice.
+back from it what the leaves below would else give twice. An interaction has the coefficients of two players: each edge
+pays its player's pairs with all others above, so that what an edge replaces is taken back there too.
 """
 
 import numpy as np
 from numba import njit
+
+from ...pipeline.shap_table_fill import pair_cell
 
 ROWS = 64
 LEAST_ABSENT = 1e-30
@@ -30,12 +35,13 @@ def add_paths(
     node_rank: np.ndarray,
     points: np.ndarray,
     weights: np.ndarray,
+    pair_keys: np.ndarray,
     sums: np.ndarray,
 ) -> None:
-    """Add the values of the trees with these roots to ``sums``, float32[used features + 1, rows], 64 rows at a time.
+    """Add the values of the trees with these roots to ``sums``, float32[cells + 1, rows], 64 rows at a time.
 
-    depths: the most splits on a path of each tree; points, weights: as of `unit_quadrature`; the rest as in `Forest`
-    and `ThresholdCodes`.
+    depths: the most splits on a path of each tree; points, weights: as of `unit_quadrature`; pair_keys: as in
+    `ShapCells`; the rest as in `Forest` and `ThresholdCodes`.
     """
     if not len(roots):
         return
@@ -55,7 +61,7 @@ def add_paths(
             walk(
                 part, roots[tree], feature, left, right, leaf_value, cover, slot, node_column, node_rank,
                 points[number, :number], weights[number, :number], product, below, present[:, :rows], coefficient,
-                total,
+                pair_keys, total,
             )  # fmt: skip
         for place in range(total.shape[0]):
             for row in range(rows):
@@ -80,9 +86,10 @@ def walk(
     below: np.ndarray,
     present: np.ndarray,
     coefficient: np.ndarray,
+    pair_keys: np.ndarray,
     total: np.ndarray,
 ) -> None:
-    """One tree, at most 64 rows: down each edge with `enter`, up with `leave`."""
+    """One tree, at most 64 rows: down each edge with `enter`, up with `leave`, and `pay_pairs` where there are any."""
     deepest = product.shape[0]
     path = np.empty(deepest, np.int64)
     children_done = np.zeros(deepest, np.int64)
@@ -118,8 +125,10 @@ def walk(
                 for row in range(present.shape[1]):
                     below[depth, point, row] = leaf_value[node] * product[depth, point, row]
         if depth > 0:
-            player = total[slot[path[depth - 1]]]
+            player = total[len(pair_keys) + slot[path[depth - 1]]]
             leave(depth, earlier[depth], len(points), below, present, coefficient, player)
+            if len(pair_keys):
+                pay_pairs(depth, slot[path[:depth]], earlier, absent, points, below, present, pair_keys, total)
         depth -= 1
 
 
@@ -170,11 +179,55 @@ def leave(
     coefficient: np.ndarray,
     player: np.ndarray,
 ) -> None:
-    """Pay the player of the edge into a node, and pass on to the node above what the leaves give."""
+    """Pay the player of the edge into a node, and pass on to the node above what the leaves give.
+
+    What is paid at each point stays in ``below``.
+    """
     for point in range(number):
         neither, lost, kept = coefficient[depth, point]
         for row in range(present.shape[1]):
             was_present = earlier < 0 or present[earlier, row]
             paid = kept if present[depth, row] else (lost if was_present else neither)
-            player[row] += paid * below[depth, point, row]
             below[depth - 1, point, row] += below[depth, point, row]
+            below[depth, point, row] *= paid
+            player[row] += below[depth, point, row]
+
+
+@njit(cache=True, nogil=True)
+def pay_pairs(
+    depth: int,
+    slots: np.ndarray,
+    earlier: np.ndarray,
+    absent: np.ndarray,
+    points: np.ndarray,
+    below: np.ndarray,
+    present: np.ndarray,
+    pair_keys: np.ndarray,
+    total: np.ndarray,
+) -> None:
+    """Share what `leave` paid the edge's player with each other player above: half to a pair, taken from both players.
+
+    slots: the features of the edges down to the node; an edge that a later one of the same feature replaces is no
+    player.
+    """
+    features = total.shape[0] - 1 - len(pair_keys)
+    rows = present.shape[1]
+    shared = np.empty(rows)
+    own = slots[depth - 1]
+    for above in range(1, depth):
+        other = slots[above - 1]
+        if other == own or np.any(earlier[above + 1 : depth] == above):
+            continue
+        shared[:] = 0.0
+        for point in range(len(points)):
+            t = points[point]
+            if_absent = -0.5 / (1 - t)
+            if_present = 0.5 * (1 - absent[above]) / ((1 - t) * absent[above] + t)
+            for row in range(rows):
+                shared[row] += below[depth, point, row] * (if_present if present[above, row] else if_absent)
+        pair = total[pair_cell(own, other, pair_keys, features)]
+        one, two = total[len(pair_keys) + own], total[len(pair_keys) + other]
+        for row in range(rows):
+            pair[row] += shared[row]
+            one[row] -= shared[row]
+            two[row] -= shared[row]

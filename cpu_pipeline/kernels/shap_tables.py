@@ -24,7 +24,7 @@ def add_tables(
 ) -> None:
     """Add each group's values at the rows' patterns to ``sums``.
 
-    codes: uint8[columns, rows], rows a multiple of 16; sums: float32[used features + 1, rows], the last row scrap;
+    codes: uint8[columns, rows], rows a multiple of 16; sums: float32[cells + 1, rows], the last row scrap;
     between them the fields of `ShapTables`.
     """
     rows = codes.shape[1]
@@ -101,3 +101,24 @@ def write_rows(
             for feature in range(whole, used):
                 values[start + row, first_column + feature] = sums[feature, row]
             values[start + row, first_column + used] = bias
+
+
+@njit(cache=True, nogil=True)
+def write_cells(
+    sums: np.ndarray,
+    cells: np.ndarray,
+    places: np.ndarray,
+    values: np.ndarray,
+    start: int,
+    rows: int,
+) -> None:
+    """Turn ``sums`` of a tile into rows of ``values``, from row ``start`` on: ``cells[k]`` goes to ``places[k]``.
+
+    cells, places: int64; values: float32[n, columns].
+    """
+    for first_row in range(0, rows, ROWS_IN_CACHE):
+        last_row = min(first_row + ROWS_IN_CACHE, rows)
+        for first in range(0, len(cells), LANES):
+            for row in range(first_row, last_row):
+                for k in range(first, min(first + LANES, len(cells))):
+                    values[np.uint64(start + row), np.uint64(places[k])] = sums[np.uint64(cells[k]), np.uint64(row)]

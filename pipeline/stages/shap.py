@@ -16,8 +16,34 @@ import scipy.sparse as sp
 from ..scoring import ScoringProblem, ScoringStage, scaled_error
 from ..shapley import shapley_values
 
-Contributions = sp.csr_matrix | np.ndarray
 
+@dataclass(frozen=True)
+class CompactContributions:
+    """Explanations without the columns in which no record has a contribution.
+
+    values: float32[n, k]. columns: int64[k], ascending, of the ``width`` columns that are explained.
+    """
+
+    values: np.ndarray
+    columns: np.ndarray
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """That of all explanations; one side is -1 where values and columns do not fit."""
+        fits = self.values.ndim == 2 and self.values.shape[1] == len(self.columns)
+        ascending = fits and (np.diff(self.columns, prepend=-1, append=self.width) > 0).all()
+        return len(self.values), self.width if ascending else -1
+
+    def csr(self) -> sp.csr_matrix:
+        """All columns."""
+        rows, stored = self.values.shape
+        places = np.broadcast_to(self.columns, self.values.shape).reshape(-1)
+        starts = np.arange(rows + 1, dtype=np.int64) * stored
+        return sp.csr_matrix((self.values.reshape(-1), places, starts), shape=self.shape)
+
+
+Contributions = sp.csr_matrix | np.ndarray | CompactContributions
 
 CHECKED_RECORDS = 64
 """Records, spread over all, whose every contribution is checked; the sums are checked on all."""
@@ -38,7 +64,10 @@ class ShapReference:
 
 
 class Shap(ScoringStage[Contributions, ShapReference]):
-    """Explanations of XGBoost scores: float32 n x outputs * (p + 1), sparse (CSR) or dense, each output's bias last."""
+    """Explanations of XGBoost scores: float32 n x outputs * (p + 1), each output's bias last.
+
+    They are dense, sparse (CSR), or dense over the columns that anything contributes to (`CompactContributions`).
+    """
 
     name = "shap"
     order = 40
@@ -75,6 +104,8 @@ class Shap(ScoringStage[Contributions, ShapReference]):
         width = problem.matrix.shape[1] + 1
         if answer.shape != (records, outputs * width):
             return float("inf")
+        if isinstance(answer, CompactContributions):
+            answer = answer.csr()
         of_outputs = [answer[:, first : first + width] for first in range(0, outputs * width, width)]
         sums = np.column_stack([np.asarray(each.sum(axis=1, dtype=np.float64)).ravel() for each in of_outputs])
         checked = sp.csr_matrix(answer[reference.rows]).toarray()

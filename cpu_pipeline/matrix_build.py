@@ -8,18 +8,21 @@ The ladder:
 - ``count-vectorizer``: ``CountVectorizer`` with the stage's analyzer.
 - ``multi-label-binarizer``: ``MultiLabelBinarizer`` over sets of names.
 - ``native``: items hashed where they lie in an Arrow column, by a compiled loop.
+- ``native-parquet``: the same from a Parquet file of lists, whose dictionary alone is hashed.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import scipy.sparse as sp
 
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.needs import package
-from ..pipeline.stages.matrix_build import MatrixAnswer, MatrixProblem, csr_of_ones, row_pointers
+from ..pipeline.stages.matrix_build import LISTS, MatrixAnswer, MatrixProblem, csr_of_ones, row_pointers
 from ..pipeline.technologies import NameOfItem, items, normalise
-from .technology_matrix import arrow_column, build_from_arrow
+from .technology_matrix import arrow_column, build_from_arrow, build_from_parquet
 
 
 def _known(cells: Sequence[str | None]) -> np.ndarray:
@@ -167,3 +170,15 @@ def native(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
 
     build(["a", None])  # compiles
     return Prepared(lambda: build(problem.cells))
+
+
+@variant(package("numba"))
+def native_parquet(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
+    """From the bytes of a Parquet file of dictionary-encoded lists, decoded in the run."""
+
+    def build(file: pa.Buffer) -> MatrixAnswer:
+        return build_from_parquet(file, LISTS, problem.delimiter, problem.training_records, problem.min_frequency)
+
+    build(replace(problem, cells=["a", None]).lists_file())  # compiles
+    file = problem.lists_file()
+    return Prepared(lambda: build(file))

@@ -1,12 +1,16 @@
-"""Delimited cells to sorted, distinct columns per row, over the bytes of an Arrow column.
+"""Items of cells to numbers, over the bytes of an Arrow column.
 
 Items are numbered as they are found by a hash table over their bytes; nothing is made per item but its number. UTF-8
-is such that a delimiter's bytes occur nowhere but where the delimiter does.
+is such that a delimiter's bytes occur nowhere but where the delimiter does. The table outlives the column: it holds the
+text of its items.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from .bits import trailing_zeros
 from .memory import uint8_at, uint64_at
 
 _ONES = np.uint64(0x0101010101010101)
@@ -17,7 +21,8 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
 _WORD = 8
-_INSERTION_SORT_LIMIT = 64
+_SMALLEST_TABLE = 1 << 12
+_BYTES_OF_AN_ITEM = 16
 
 
 @njit(cache=True, nogil=True)
@@ -35,13 +40,6 @@ def _word_at(address: int, end: int, limit: int) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def _trailing_zero_bytes(bits: np.uint64) -> int:
-    """Index of the lowest byte that is not 0; ``bits`` is not 0 and has no bits but each byte's highest."""
-    below = (bits & (~bits + _ONE)) - _ONE
-    return int(((below & _ONES) * _ONES) >> np.uint64(56)) - 1
-
-
-@njit(cache=True, nogil=True)
 def _delimiter_from(address: int, end: int, limit: int, delimiter: int, delimiter_length: int) -> int:
     """Where the next delimiter begins in the bytes from ``address`` to ``end``; ``end`` if there is none."""
     last = end - delimiter_length + 1
@@ -52,7 +50,7 @@ def _delimiter_from(address: int, end: int, limit: int, delimiter: int, delimite
         if zero_bytes == _ZERO:
             address += _WORD
             continue
-        address += _trailing_zero_bytes(zero_bytes)
+        address += trailing_zeros(zero_bytes) >> 3
         if address >= last:
             break
         matched = 1
@@ -75,10 +73,14 @@ def _hash(address: int, end: int, limit: int) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def _same(address: int, other: int, length: int, limit: int) -> bool:
-    for k in range(0, length, _WORD):
-        if _word_at(address + k, address + length, limit) != _word_at(other + k, other + length, limit):
+def _same(address: int, end: int, limit: int, other: int) -> bool:
+    """Whether the bytes from ``address`` to ``end`` are those from ``other`` on, after which 8 more may be read."""
+    while address < end:
+        left = end - address
+        if _word_at(address, end, limit) != _word_at(other, other + left, other + left + _WORD):
             return False
+        address += _WORD
+        other += _WORD
     return True
 
 
@@ -90,192 +92,154 @@ def _count(data: np.ndarray, start: int, end: int, byte: int) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
-def _most_items(length: int, delimiter_length: int) -> int:
-    """Most items, none of them empty, that so many bytes can hold."""
-    return length // (1 + delimiter_length) + 1
+class Items(NamedTuple):
+    """Distinct items by number, in the order in which they were found.
+
+    table: uint64[2 * room], an open hash table. An entry holds the upper half of an item's hash and the item's number,
+        counted from 1; 0 is free.
+    hashes: uint64[room]. ends: int64[room + 1]: item ``k`` is ``text[ends[k] : ends[k + 1]]``. text: uint8, longer by 8
+        bytes than what it holds.
+    size: int64[1], how many items there are.
+    """
+
+    table: np.ndarray
+    hashes: np.ndarray
+    ends: np.ndarray
+    text: np.ndarray
+    size: np.ndarray
+
+
+def no_items() -> Items:
+    """An empty table."""
+    room = _SMALLEST_TABLE
+    table, hashes, ends = np.zeros(2 * room, np.uint64), np.empty(room, np.uint64), np.zeros(room + 1, np.int64)
+    return Items(table, hashes, ends, np.empty(room * _BYTES_OF_AN_ITEM, np.uint8), np.zeros(1, np.int64))
 
 
 @njit(cache=True, nogil=True)
-def _larger_table(starts: np.ndarray, lengths: np.ndarray, hashes: np.ndarray, items: int, room: int) -> tuple:
-    """A hash table of the first ``items`` items, at most half full with ``room`` of them, and their arrays as long."""
-    capacity = 1 << 12
-    while capacity < room:
-        capacity *= 2
-    table = np.zeros(2 * capacity, np.uint64)
+def _with_room(items: Items, length: int) -> Items:
+    """The same items with room for one more of so many bytes, and at least half as much again."""
+    count = items.size[0]
+    used = items.ends[count]
+    text = items.text
+    if used + length + _WORD > len(text):
+        text = np.empty(used + used // 2 + length + _WORD, np.uint8)
+        text[:used] = items.text[:used]
+    if count < len(items.hashes):
+        return Items(items.table, items.hashes, items.ends, text, items.size)
+    room = 2 * len(items.hashes)
+    table, hashes, ends = np.zeros(2 * room, np.uint64), np.empty(room, np.uint64), np.zeros(room + 1, np.int64)
+    hashes[:count], ends[: count + 1] = items.hashes[:count], items.ends[: count + 1]
     mask = np.uint64(len(table) - 1)
-    for number in range(items):
+    for number in range(count):
         slot = (hashes[number] >> np.uint64(8)) & mask
         while table[slot] != _ZERO:
             slot = (slot + _ONE) & mask
         table[slot] = (hashes[number] & _TAG) | np.uint64(number + 1)
-    larger = np.empty(capacity, np.int64), np.empty(capacity, np.int64), np.empty(capacity, np.uint64)
-    larger[0][:items], larger[1][:items], larger[2][:items] = starts[:items], lengths[:items], hashes[:items]
-    return table, *larger
+    return Items(table, hashes, ends, text, items.size)
 
 
 @njit(cache=True, nogil=True)
 def _number_rows(
-    first_row: int,
+    row: int,
+    start: int,
+    found: int,
     data: int,
     limit: int,
     offsets: np.ndarray,
     known: np.ndarray,
     delimiter: int,
     delimiter_length: int,
-    table: np.ndarray,
-    starts: np.ndarray,
-    lengths: np.ndarray,
-    hashes: np.ndarray,
-    items: int,
+    items: Items,
     tokens: np.ndarray,
     row_starts: np.ndarray,
-) -> tuple[int, int]:
-    """Number the items of rows from ``first_row`` on while there is room for as many new ones as the next can hold.
+) -> tuple[int, int, int, int]:
+    """Number the items from place ``start`` of a row on, while there is room for new ones.
 
-    ``data``, ``limit`` and ``delimiter`` are addresses. An entry of the table holds the upper half of an item's hash
-    and the item's number, counted from 1; 0 is free. Returns the row to go on with, and ``items``.
+    ``data``, ``limit`` and ``delimiter`` are addresses; ``found`` is how many tokens there are so far. Returns row,
+    start and found to go on with, and the length of the item that there is no room for.
     """
+    table, hashes, ends, text, size = items
+    items_text = text.ctypes.data
     mask = np.uint64(len(table) - 1)
-    found = row_starts[first_row]
-    for row in range(first_row, len(known)):
-        start, cell_end = int(offsets[row]), int(offsets[row + 1])
-        if items + _most_items(cell_end - start, delimiter_length) > len(starts):
-            return row, items
-        while known[row] and start < cell_end:
-            end = _delimiter_from(data + start, data + cell_end, limit, delimiter, delimiter_length) - data
-            length = end - start
-            if length > 0:
+    whole = delimiter_length == 0
+    while row < len(known):
+        cell_end = offsets[row + 1] if known[row] else offsets[row]
+        while start < cell_end + whole:
+            end = cell_end
+            if not whole:
+                end = _delimiter_from(data + start, data + cell_end, limit, delimiter, delimiter_length) - data
+            if start < end or whole:
                 value = _hash(data + start, data + end, limit)
                 slot = (value >> np.uint64(8)) & mask
                 number = -1
                 while number < 0 and table[slot] != _ZERO:
                     if (table[slot] ^ value) & _TAG == _ZERO:
                         candidate = int(table[slot] & _NUMBER) - 1
-                        same_length = lengths[candidate] == length
-                        if same_length and _same(data + starts[candidate], data + start, length, limit):
+                        same_length = ends[candidate + 1] - ends[candidate] == end - start
+                        if same_length and _same(data + start, data + end, limit, items_text + ends[candidate]):
                             number = candidate
                     slot = (slot + _ONE) & mask
                 if number < 0:
-                    number = items
-                    starts[number], lengths[number], hashes[number] = start, length, value
-                    items += 1
-                    table[slot] = (value & _TAG) | np.uint64(items)
+                    number = size[0]
+                    if number == len(hashes) or ends[number] + end - start + _WORD > len(text):
+                        return row, start, found, end - start
+                    for k in range(end - start):
+                        text[ends[number] + k] = uint8_at(data + start + k)
+                    hashes[number], ends[number + 1] = value, ends[number] + end - start
+                    size[0] = number + 1
+                    table[slot] = (value & _TAG) | np.uint64(number + 1)
                 tokens[found] = number
                 found += 1
-            start = end + delimiter_length
-        row_starts[row + 1] = found
-    return len(known), items
+            start = end + max(1, delimiter_length)
+        row += 1
+        row_starts[row] = found
+        start = offsets[row]
+    return row, start, found, 0
 
 
 @njit(cache=True, nogil=True)
 def number_items(
-    data: np.ndarray, offsets: np.ndarray, known: np.ndarray, delimiter: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Number the distinct items of cells in the order in which they are found; empty items are left out.
+    data: np.ndarray, offsets: np.ndarray, known: np.ndarray, delimiter: np.ndarray, items: Items
+) -> tuple[np.ndarray, np.ndarray, Items]:
+    """Number the items of cells in the order in which they are found.
 
     Args:
         data: uint8, bytes of the cells in UTF-8.
-        offsets: int32 or int64[rows + 1], where each cell begins in ``data``.
-        known: bool[rows]; a cell that is not known has no items.
-        delimiter: uint8, at least one byte.
+        offsets: int64[rows + 1], where each cell begins in ``data``.
+        known: bool[rows]; a cell that is not known is as an empty one.
+        delimiter: uint8. Items between delimiters that are empty are left out; with a delimiter of no bytes a cell,
+            empty or not, is one item.
+        items: what was found before. It must not be used after, but for what is returned.
 
     Returns:
         int32[tokens], the number of each row's items as they come, repeated ones too;
         int64[rows + 1], where each row begins in it;
-        int64[items] and int64[items], where the first occurrence of each item begins in ``data``, and its length.
+        the items found before and those found now.
 
     """
     rows = len(known)
-    tokens = np.empty(_count(data, offsets[0], offsets[rows], delimiter[0]) + rows, np.int32)
+    most = rows
+    if len(delimiter):
+        most += _count(data, offsets[0], offsets[rows], delimiter[0])
+    tokens = np.empty(most, np.int32)
     row_starts = np.zeros(rows + 1, np.int64)
-    starts, lengths, hashes = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64)
-    items, row = 0, 0
+    row, start, found = 0, offsets[0], 0
     while row < rows:
-        room = items + _most_items(int(offsets[row + 1]) - int(offsets[row]), len(delimiter))
-        table, starts, lengths, hashes = _larger_table(starts, lengths, hashes, items, max(room, 2 * items))
-        row, items = _number_rows(
+        row, start, found, lacking = _number_rows(
             row,
+            start,
+            found,
             data.ctypes.data,
             data.ctypes.data + len(data),
             offsets,
             known,
             delimiter.ctypes.data,
             len(delimiter),
-            table,
-            starts,
-            lengths,
-            hashes,
             items,
             tokens,
             row_starts,
         )
-    return tokens[: row_starts[rows]], row_starts, starts[:items].copy(), lengths[:items].copy()
-
-
-@njit(cache=True, nogil=True)
-def count_records(
-    tokens: np.ndarray, row_starts: np.ndarray, rows: int, name_of_item: np.ndarray, frequency: np.ndarray
-) -> None:
-    """Add to ``frequency`` (int64[names]) in how many of the first ``rows`` rows each name is found.
-
-    ``name_of_item`` is int32[items], -1 where an item stands for no name.
-    """
-    last_row = np.full(len(frequency), -1, np.int64)
-    for row in range(rows):
-        for token in tokens[row_starts[row] : row_starts[row + 1]]:
-            name = name_of_item[token]
-            if name >= 0 and last_row[name] != row:
-                last_row[name] = row
-                frequency[name] += 1
-
-
-@njit(cache=True, nogil=True)
-def _sort(numbers: np.ndarray) -> None:
-    if len(numbers) > _INSERTION_SORT_LIMIT:
-        numbers.sort()
-        return
-    for k in range(1, len(numbers)):
-        number, hole = numbers[k], k
-        while hole > 0 and numbers[hole - 1] > number:
-            numbers[hole] = numbers[hole - 1]
-            hole -= 1
-        numbers[hole] = number
-
-
-@njit(cache=True, nogil=True)
-def sort_rows(
-    tokens: np.ndarray, row_starts: np.ndarray, column_of_item: np.ndarray, columns: int, row_lengths: np.ndarray
-) -> tuple[int, int]:
-    """Turn each row's items into its sorted, distinct columns, in the place of the tokens, row after row.
-
-    Args:
-        tokens: int32[tokens], overwritten: its beginning holds the columns.
-        row_starts: int64[rows + 1].
-        column_of_item: int32[items]; -1 where an item is no name, ``columns`` and above where its name is unseen.
-        columns: number of the vocabulary's names.
-        row_lengths: int64[rows], filled with the number of columns of each row.
-
-    Returns:
-        how many columns there are in all, and how many (row, unseen name) pairs.
-
-    """
-    kept, unseen = 0, 0
-    for row in range(len(row_lengths)):
-        first, named = row_starts[row], row_starts[row]
-        for position in range(row_starts[row], row_starts[row + 1]):
-            column = column_of_item[tokens[position]]
-            tokens[named] = column
-            named += column >= 0
-        _sort(tokens[first:named])
-        before, previous = kept, np.int32(-1)
-        for position in range(first, named):
-            column = tokens[position]
-            if column != previous and column < columns:
-                tokens[kept] = column
-                kept += 1
-            elif column != previous:
-                unseen += 1
-            previous = column
-        row_lengths[row] = kept - before
-    return kept, unseen
+        if row < rows:
+            items = _with_room(items, lacking)
+    return tokens[:found], row_starts, items

@@ -3,8 +3,9 @@
 Unlike Numba's own pools they may be used from several threads at once, and after a fork.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from numba import config
@@ -31,3 +32,23 @@ def row_slices(rows: int, parts: int) -> list[slice]:
     """At most ``parts`` slices of nearly equal length that cover ``rows`` rows; none is empty."""
     parts = min(parts, rows)
     return [slice(rows * part // parts, rows * (part + 1) // parts) for part in range(parts)]
+
+
+def in_order(work: Callable[[PartT], ResultT], parts: Sequence[PartT]) -> Iterator[ResultT]:
+    """As `on_threads`, but one by one: no more results wait for the caller than there are threads."""
+    threads = min(len(parts), thread_count())
+    if threads < 2:
+        yield from map(work, parts)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        ahead: deque[Future[ResultT]] = deque()
+        try:
+            for part in parts:
+                ahead.append(pool.submit(work, part))
+                if len(ahead) > threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()

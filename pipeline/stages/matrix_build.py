@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from ..contract import Stage
@@ -20,6 +23,11 @@ from ..technologies import Vocabulary, items, normalise
 
 if TYPE_CHECKING:
     from ..workload import Workload
+
+
+LISTS = "technologies"
+"""The column of `MatrixProblem.lists_file`."""
+_ROWS_OF_A_GROUP = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,19 @@ class MatrixProblem:
     training_records: int
     min_frequency: int = 1
     batch_records: int = 1000
+
+    def lists_file(self) -> pa.Buffer:
+        """The bytes of a Parquet file whose column `LISTS` has the cells' items as dictionary-encoded lists.
+
+        It is made anew by each call, for the set-up of variants that begin with such a file.
+        """
+        schema = pa.schema([(LISTS, pa.list_(pa.string()))])
+        written = pa.BufferOutputStream()
+        with pq.ParquetWriter(written, schema, compression="zstd") as writer:
+            for start in range(0, len(self.cells), _ROWS_OF_A_GROUP):
+                cells = pa.array(self.cells[start : start + _ROWS_OF_A_GROUP], pa.string())
+                writer.write_table(pa.table([pc.split_pattern(cells, self.delimiter)], schema=schema))
+        return written.getvalue()
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from ..pipeline.stages.features import (
     category_column,
     missing_column,
 )
-from .final_matrix import build
+from .final_matrix import ColumnsLearner
+from .raw_columns import raw_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,5 +174,14 @@ def batched_sparse(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
 @variant(package("numba"))
 def native(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
     """Learned and filled in one pass over Arrow columns; a compiled loop writes straight into the final CSR."""
+
+    def build(problem: FeaturesProblem) -> FeaturesAnswer:
+        training = problem.training_records
+        raw = raw_columns(problem.table, problem.columns)
+        learner = ColumnsLearner(problem.columns)
+        learner.add([column.first(training) for column in raw], problem.known[:training])
+        final = learner.learned(problem.names)
+        return FeaturesAnswer(final.rows(raw, problem.technologies, problem.known), final.names)
+
     build(Features().prefix(problem, 1))  # compiles
     return Prepared(lambda: build(problem))

@@ -91,9 +91,19 @@ class Workload:
         """The final matrix.
 
         Raises:
-            InputError: two of its columns have the same name, so that a model could not tell them apart.
+            InputError: as `final_columns`.
         """
+        return FeaturesAnswer(sp.csr_matrix(sp.load_npz(self._features_folder() / "matrix.npz")), self.final_columns())
 
+    def final_columns(self) -> tuple[str, ...]:
+        """Names of the final matrix's columns.
+
+        Raises:
+            InputError: two have the same name, so that a model could not tell them apart.
+        """
+        return tuple(json.loads((self._features_folder() / "columns.json").read_text(encoding="utf-8")))
+
+    def _features_folder(self) -> Path:
         def make(folder: Path) -> None:
             stage = Features()
             answer = stage.reference(stage.problem(self))
@@ -102,9 +112,7 @@ class Workload:
                 raise InputError(f"dataset '{self.dataset.name}': {count} final columns are named {name!r}; rename one")
             _save_features(folder, answer)
 
-        folder = self._kept(f"features-{self.digest('min_frequency')}", make)
-        matrix = sp.csr_matrix(sp.load_npz(folder / "matrix.npz"))
-        return FeaturesAnswer(matrix, tuple(json.loads((folder / "columns.json").read_text(encoding="utf-8"))))
+        return self._kept(f"features-{self.digest('min_frequency')}", make)
 
     def model(self) -> bytes:
         """The user's model, or the default one trained on this dataset; an XGBoost booster as UBJ."""

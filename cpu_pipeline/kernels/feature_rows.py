@@ -70,16 +70,17 @@ def fill_entries(
     targets: np.ndarray,
     column_of_code: np.ndarray,
     technology_starts: np.ndarray,
+    technologies: np.ndarray,
     technology_columns: np.ndarray,
-    technology_values: np.ndarray,
     row_starts: np.ndarray,
     indices: np.ndarray,
     data: np.ndarray,
 ) -> None:
     """Fill ``indices`` and ``data`` of the rows from ``first`` to ``last``: technologies, then the raw columns.
 
-    The technologies are a CSR matrix as it lies; ``row_starts`` is int64[rows + 1], from the counts; the other
-    arguments are those of `count_entries`.
+    ``technology_starts`` and ``technologies`` are row pointers and indices of a CSR matrix of ones, whose columns go to
+    the final ``technology_columns``; ``row_starts`` is int64[rows + 1], from the counts; the other arguments are those
+    of `count_entries`.
     """
     cursor = np.empty(_TILE_ROWS, np.int64)
     for tile in range(first, last, _TILE_ROWS):
@@ -87,8 +88,8 @@ def fill_entries(
         for row in range(tile, tile_end):
             at = row_starts[row]
             for position in range(technology_starts[row], technology_starts[row + 1]):
-                indices[at] = technology_columns[position]
-                data[at] = technology_values[position]
+                indices[at] = technology_columns[technologies[position]]
+                data[at] = 1
                 at += 1
             cursor[row - tile] = at
         for k in range(len(kinds)):

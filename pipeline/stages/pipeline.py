@@ -1,6 +1,7 @@
 """Pipeline: a raw file to scores and explanations, all stages in a row, with the seed's breakdown by phase.
 
-Phases: ``read`` (the file, checked and split into its parts), ``matrix``, ``features``, ``predict``, ``shap``.
+An explanation of a record holds the features that move its score most, ``top`` of them, or all that the model uses
+where these are fewer: nobody keeps thousands of numbers per record.
 
 The technologies and categories are found in the run, as in the seed report; the model was trained before. Its columns
 are what the final matrix is put in the order of: a column that the model lacks is left out, one that the records lack
@@ -9,8 +10,9 @@ is empty. On the records that the model was trained with, both are the same.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,18 +20,22 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from ..contract import Stage
-from ..datasets.dataset import Column, Dataset
-from ..errors import InputError
-from ..scoring import ScoringProblem
+from ..datasets.dataset import Dataset
+from ..forest import Forest
+from ..record_file import RecordFile
+from ..scoring import ScoringProblem, scaled_error
+from ..technologies import normalise
 from .features import Features, FeaturesAnswer, FeaturesProblem
 from .matrix_build import MatrixAnswer, MatrixBuild, MatrixProblem
 from .predict import Predict
-from .shap import Contributions, Shap, ShapReference
+from .shap import Shap, ShapReference
 
 if TYPE_CHECKING:
     from ..workload import Workload
 
 PHASES = ("read", "matrix", "features", "predict", "shap")
+"""``read``: the file, checked and split into its parts. A variant that does not go stage by stage has its own."""
+_ROWS_AT_A_TIME = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class PipelineProblem:
     """A raw Parquet file, what its columns mean, and the model.
 
     file: path, or the bytes of a file of the first records.
-    columns: the model's columns, in its order.
+    model: an XGBoost model as UBJ. columns: the model's columns, in its order.
+    top: features in an explanation, where the model uses as many.
     """
 
     file: Path | pa.Buffer
@@ -47,24 +54,50 @@ class PipelineProblem:
     records: int
     min_frequency: int
     batch_records: int
+    top: int = 10
 
     @property
     def training_records(self) -> int:
         """The first so many records are known when technologies and categories are learned."""
         return min(self.records, self.dataset.training_records)
 
+    @property
+    def record_file(self) -> RecordFile:
+        """The raw file, to read whole or in chunks."""
+        return RecordFile(self.file, self.dataset.technologies, self.dataset.columns)
+
+    @cached_property
+    def explained(self) -> int:
+        """Features in every explanation: ``top``, or all that the model uses."""
+        return min(self.top, len(self._scoring.booster().get_score(importance_type="weight")))
+
+    @cached_property
+    def outputs(self) -> int:
+        """Scores of a record: 1, or as many as the model has classes or targets."""
+        return self.forest().outputs
+
+    def forest(self) -> Forest:
+        """The model's trees.
+
+        Raises:
+            UnsupportedModelError: as `Forest.from_model`.
+
+        """
+        return self._scoring.forest()
+
+    @property
+    def _scoring(self) -> ScoringProblem:
+        nothing = sp.csr_matrix((0, len(self.columns)), dtype=np.float32)
+        return ScoringProblem(nothing, self.columns, self.model, self.batch_records)
+
     def read(self) -> pa.Table:
         """The raw table, n rows.
 
         Raises:
-            InputError: a column that the dataset names is not there.
+            InputError: as `RecordFile.chunks`.
+
         """
-        source = self.file if isinstance(self.file, Path) else pa.BufferReader(self.file)
-        table = pq.read_table(source)
-        wanted = {self.dataset.technologies, *(column.name for column in self.dataset.columns)}
-        if lacking := wanted - set(table.column_names):
-            raise InputError(f"{self.dataset.path}: column {min(lacking)!r} is missing; make the dataset again")
-        return table
+        return self.record_file.read()
 
     def matrix_problem(self, table: pa.Table) -> MatrixProblem:
         """What the matrix is built from."""
@@ -78,7 +111,7 @@ class PipelineProblem:
 
     def features_problem(self, table: pa.Table, technologies: MatrixAnswer) -> FeaturesProblem:
         """What the final matrix is made of."""
-        columns: tuple[Column, ...] = self.dataset.columns
+        columns = self.dataset.columns
         return FeaturesProblem(
             table=table.select([column.name for column in columns]),
             columns=columns,
@@ -92,24 +125,48 @@ class PipelineProblem:
     def scoring_problem(self, features: FeaturesAnswer) -> ScoringProblem:
         """What is scored and explained: the final matrix in the order of the model's columns."""
         matrix = in_order_of(self.columns, features.matrix, features.columns)
-        return ScoringProblem(matrix, self.columns, self.model, self.batch_records)
+        return replace(self._scoring, matrix=matrix)
+
+    def reference_scoring(self) -> ScoringProblem:
+        """What is scored and explained, by the references of the stages before."""
+        table = self.read()
+        technologies = MatrixBuild().reference(self.matrix_problem(table))
+        return self.scoring_problem(Features().reference(self.features_problem(table, technologies)))
 
 
 @dataclass(frozen=True)
 class PipelineAnswer:
-    """float32[n] margins, and their explanations by the model's columns and bias (see `Shap`)."""
+    """Scores, and the contributions that move each of them most.
+
+    scores: float32[n] margins.
+    features: int32[n, k], positions among the model's columns; k is `PipelineProblem.explained`.
+    values: float32[n, k], their contributions, largest size first.
+
+    For a model of more than one output they are [n, outputs] and [n, outputs, k].
+    """
 
     scores: np.ndarray
-    contributions: Contributions
+    features: np.ndarray
+    values: np.ndarray
 
+    @classmethod
+    def empty(cls, problem: PipelineProblem) -> "PipelineAnswer":
+        """Room for all records."""
+        each = (problem.records, problem.outputs) if problem.outputs > 1 else (problem.records,)
+        shape = *each, problem.explained
+        return cls(np.empty(each, np.float32), np.empty(shape, np.int32), np.empty(shape, np.float32))
 
-@dataclass(frozen=True)
-class PipelineReference:
-    """The final matrix by the references of the stages before, and what scores and explanations are checked against."""
-
-    scoring: ScoringProblem
-    margins: np.ndarray
-    shap: ShapReference
+    def put_largest(self, rows: slice, contributions: np.ndarray) -> None:
+        """Keep, of dense contributions [rows, outputs * (p + 1)] with the bias last, those largest in size."""
+        k, each = self.values.shape[-1], self.scores[rows].shape
+        if k == 0:
+            return
+        contributions = contributions.reshape(*each, -1)
+        sizes = np.abs(contributions[..., :-1])
+        chosen = np.argpartition(-sizes, k - 1, axis=-1)[..., :k]
+        order = np.argsort(-np.take_along_axis(sizes, chosen, axis=-1), axis=-1, kind="stable")
+        self.features[rows] = np.take_along_axis(chosen, order, axis=-1)
+        self.values[rows] = np.take_along_axis(contributions, self.features[rows], axis=-1)
 
 
 def in_order_of(wanted: Sequence[str], matrix: sp.csr_matrix, columns: Sequence[str]) -> sp.csr_matrix:
@@ -125,48 +182,78 @@ def in_order_of(wanted: Sequence[str], matrix: sp.csr_matrix, columns: Sequence[
     return ordered
 
 
-class Pipeline(Stage[PipelineProblem, PipelineAnswer, PipelineReference]):
-    """Raw file to scores and explanations."""
+class Pipeline(Stage[PipelineProblem, PipelineAnswer, ShapReference]):
+    """Raw file to scores and the largest contributions to each."""
 
     name = "pipeline"
     order = 50
-    summary = "raw file to scores and explanations"
-    error_measure = f"the larger of two: {Predict.error_measure}; {Shap.error_measure}"
+    summary = "raw file to scores and their largest contributions"
+    error_measure = (
+        f"the larger of two: {Predict.error_measure}; on checked records, largest difference of a contribution, and of "
+        "the k largest sizes, to float64 Shapley values, relative to the same"
+    )
     tolerance = Shap.tolerance
+    parameters: ClassVar = {"top": 10}
 
     def problem(self, workload: "Workload") -> PipelineProblem:
         """The dataset's raw file and the workload's model."""
+        parameters = {**self.parameters, **workload.parameters}
         return PipelineProblem(
             file=workload.dataset.path,
             dataset=workload.dataset,
             model=workload.model(),
-            columns=tuple(workload.features().columns),
+            columns=workload.final_columns(),
             records=workload.dataset.records,
-            min_frequency=int(workload.parameters["min_frequency"]),
-            batch_records=int(workload.parameters["batch_records"]),
+            min_frequency=int(parameters["min_frequency"]),
+            batch_records=int(parameters["batch_records"]),
+            top=int(parameters["top"]),
         )
 
     def prefix(self, problem: PipelineProblem, records: int) -> PipelineProblem:
         """A file, in memory, of the first records."""
         sink = pa.BufferOutputStream()
-        pq.write_table(problem.read().slice(0, records), sink)
+        pq.write_table(problem.record_file.read(records), sink)
         return replace(problem, file=sink.getvalue(), records=min(records, problem.records))
 
     def sizes(self, problem: PipelineProblem) -> dict[str, int]:
         """Records, and distinct names of technologies in them."""
-        return MatrixBuild().sizes(problem.matrix_problem(problem.read()))
+        items: set[str] = set()
+        dataset = problem.dataset
+        for chunk in RecordFile(problem.file, dataset.technologies, ()).chunks(_ROWS_AT_A_TIME):
+            items.update(item for cell in chunk.column(0).to_pylist() if cell for item in cell.split(dataset.delimiter))
+        return {"records": problem.records, "technologies": len({normalise(item) for item in items} - {""})}
 
-    def reference(self, problem: PipelineProblem) -> PipelineReference:
+    def reference(self, problem: PipelineProblem) -> ShapReference:
         """By the references of the stages, one after the other; raises what they raise."""
-        table = problem.read()
-        technologies = MatrixBuild().reference(problem.matrix_problem(table))
-        features = Features().reference(problem.features_problem(table, technologies))
-        scoring = problem.scoring_problem(features)
-        return PipelineReference(scoring, Predict().reference(scoring), Shap().reference(scoring))
+        return Shap().reference(problem.reference_scoring())
 
-    def error(self, problem: PipelineProblem, answer: PipelineAnswer, reference: PipelineReference) -> float:
-        """The larger of the errors of scores and explanations."""
-        return max(
-            Predict().error(reference.scoring, answer.scores, reference.margins),
-            Shap().error(reference.scoring, answer.contributions, reference.shap),
+    def error(self, problem: PipelineProblem, answer: PipelineAnswer, reference: ShapReference) -> float:
+        """By `scaled_error`, the largest of the differences; infinity where anything else is wrong."""
+        right, columns = PipelineAnswer.empty(problem), len(problem.columns)
+        pairs = ((answer.scores, right.scores), (answer.features, right.features), (answer.values, right.values))
+        if any(ours.shape != theirs.shape for ours, theirs in pairs):
+            return float("inf")
+        records, outputs = reference.margins.shape
+        shape = records, outputs, problem.explained
+        features, values = answer.features.reshape(shape), answer.values.reshape(shape)
+        if not _well_formed(features, values, columns):
+            return float("inf")
+        exact = reference.contributions.reshape(-1, outputs, columns + 1)[..., :-1]
+        checked = values[reference.rows]
+        largest = np.sort(np.abs(exact), axis=-1)[..., ::-1][..., : problem.explained]
+        differences = (
+            answer.scores.reshape(records, outputs) - reference.margins,
+            checked - np.take_along_axis(exact, features[reference.rows].astype(np.int64), axis=-1),
+            np.abs(checked) - largest,
         )
+        return max(scaled_error(difference, reference.margins) for difference in differences)
+
+
+def _well_formed(features: np.ndarray, values: np.ndarray, columns: int) -> bool:
+    """Whether of each score the features are different columns, and the values finite and in order of size."""
+    if not np.isfinite(values).all() or not np.issubdtype(features.dtype, np.integer):
+        return False
+    ordered = np.sort(features, axis=-1)
+    in_range = bool(((features >= 0) & (features < columns)).all())
+    distinct = bool((np.diff(ordered, axis=-1) > 0).all())
+    return in_range and distinct and bool((np.diff(np.abs(values), axis=-1) <= 0).all())

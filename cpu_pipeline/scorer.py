@@ -1,0 +1,143 @@
+"""A model at work on raw records: a Parquet file of any size to scores and their largest contributions.
+
+One chunk of records is in memory at a time: read, encoded as the model's columns, scored and explained in one pass.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from ..pipeline.datasets.dataset import Column
+from ..pipeline.errors import InputError
+from ..pipeline.record_file import RecordFile
+from .final_matrix import ColumnsLearner, FinalColumns, columns_of_model
+from .raw_columns import raw_columns
+from .stopwatch import Stopwatch
+from .technology_matrix import TechnologyCounter, TechnologyEncoder
+from .tree_shap import TreeShap
+
+if TYPE_CHECKING:
+    import xgboost
+
+ROWS_AT_A_TIME = 1 << 15
+
+
+class ScoredRecords(NamedTuple):
+    """Consecutive records, n of them.
+
+    scores: float32[n], margins.
+    features: int32[n, k], the columns of the model that move each score most. values: float32[n, k], their
+        contributions to it, largest size first.
+
+    For a model of more than one output they are [n, outputs] and [n, outputs, k].
+    """
+
+    scores: np.ndarray
+    features: np.ndarray
+    values: np.ndarray
+
+
+class Scorer:
+    """Scores files of raw records with an XGBoost model, and explains every score.
+
+    Set-up (tables, compilation where the cache on disk has none) is done when an object is made.
+    """
+
+    def __init__(
+        self,
+        explainer: TreeShap,
+        final: FinalColumns,
+        technologies: str,
+        delimiter: str,
+        top: int = 10,
+        watch: Stopwatch | None = None,
+    ) -> None:
+        """Take what `from_booster` makes; ``watch`` is told of ``read``, ``matrix``, ``features``, ``predict+shap``."""
+        self._explainer, self._final = explainer, final
+        self._technologies, self._top = technologies, top
+        self._encoder = TechnologyEncoder(final.technologies, delimiter)
+        self._watch = watch or Stopwatch()
+
+    @classmethod
+    def from_booster(
+        cls,
+        booster: "xgboost.Booster",
+        columns: Sequence[Column] = (),
+        technologies: str = "technologies",
+        delimiter: str = "|",
+        top: int = 10,
+    ) -> "Scorer":
+        """A scorer for records whose columns are named after those of the model, as the stage `features` names them.
+
+        Args:
+            booster: its ``feature_names`` are the columns of a final matrix.
+            columns: raw columns, and whether each is ``categorical`` or ``numeric``. All other names of the model are
+                taken as technologies.
+            technologies: the column of delimited strings; null where the technologies are unknown.
+            delimiter: what separates them.
+            top: features in an explanation; all that the model uses where these are fewer.
+
+        Raises:
+            InputError: the model has no names, or one that is neither of a raw column nor of a technology.
+            UnsupportedModelError: as `TreeShap.from_booster`.
+
+        """
+        if not booster.feature_names:
+            raise InputError("the model does not name its features; set booster.feature_names to the matrix's columns")
+        final = columns_of_model(booster.feature_names, columns, delimiter)
+        return cls(TreeShap.from_booster(booster), final, technologies, delimiter, top)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The model's columns, which `ScoredRecords.features` are positions in."""
+        return self._final.names
+
+    def score_file(self, source: Path | str | pa.Buffer) -> Iterator[ScoredRecords]:
+        """The records of a Parquet file, or of the bytes of one, in order, some at a time.
+
+        Raises:
+            InputError: as `RecordFile.chunks`.
+
+        """
+        file = RecordFile(source, self._technologies, self._final.columns)
+        for chunk in self._watch.each("read", file.chunks(ROWS_AT_A_TIME)):
+            yield self._score(chunk)
+
+    def _score(self, chunk: pa.RecordBatch) -> ScoredRecords:
+        with self._watch.phase("matrix"):
+            encoded = self._encoder.encode(chunk[self._technologies])
+        with self._watch.phase("features"):
+            raw = raw_columns(chunk, self._final.columns)
+            matrix = self._final.rows(raw, encoded.matrix, encoded.known)
+        with self._watch.phase("predict+shap"):
+            top, margins = self._explainer.top_contributions(matrix, self._top, with_scores=True)
+        return ScoredRecords(margins.astype(np.float32), *top)
+
+
+def learn(file: RecordFile, delimiter: str, records: int, min_frequency: int, watch: Stopwatch) -> FinalColumns:
+    """Final columns of the first so many records, the training records, as the stages before `predict` define them.
+
+    Args:
+        file: the raw records.
+        delimiter: what separates technologies.
+        records: how many to learn from.
+        min_frequency: records that must hold a technology for it to have a column.
+        watch: told of ``read``, ``matrix`` and ``features``.
+
+    Raises:
+        InputError: as `RecordFile.chunks`.
+
+    """
+    counter, learner = TechnologyCounter(delimiter), ColumnsLearner(file.columns)
+    for chunk in watch.each("read", file.chunks(ROWS_AT_A_TIME, records)):
+        with watch.phase("matrix"):
+            counter.add(chunk[file.technologies])
+        with watch.phase("features"):
+            known = chunk[file.technologies].is_valid().to_numpy(zero_copy_only=False)
+            learner.add(raw_columns(chunk, file.columns), known)
+    with watch.phase("matrix"):
+        names = counter.names(min_frequency)
+    return learner.learned(names)

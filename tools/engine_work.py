@@ -138,7 +138,8 @@ def _count_records(given: Arguments, _: Any, seconds: float) -> list[Spent]:
 
 
 def _sort_rows(given: Arguments, _: Any, seconds: float) -> list[Spent]:
-    return [Spent("columns sorted by row", seconds, {"names": float(given["row_starts"][-1])})]
+    starts = given["row_starts"]
+    return [Spent("columns sorted by row", seconds, {"names": float(starts[-1] - starts[0])})]
 
 
 _KERNELS = "technobench.cpu_pipeline.kernels"
@@ -146,8 +147,8 @@ LOOPS: Mapping[str, list[Loop]] = {
     "matrix_build": [
         Loop("technobench.cpu_pipeline.matrix_build", "arrow_column", _arrow_column),
         Loop(f"{_KERNELS}.delimited", "number_items", _number_items),
-        Loop(f"{_KERNELS}.delimited", "count_records", _count_records),
-        Loop(f"{_KERNELS}.delimited", "sort_rows", _sort_rows),
+        Loop(f"{_KERNELS}.technology_rows", "count_records", _count_records),
+        Loop(f"{_KERNELS}.technology_rows", "sort_rows", _sort_rows),
     ],
     "features": [
         Loop("pyarrow.compute", "dictionary_encode", _dictionary_encode),

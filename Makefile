@@ -11,7 +11,7 @@ GPU_LOCK ?= locks/gpu-cu12.lock
 # Datasets, prepared inputs and models stay inside the checkout, so that `make clean` leaves nothing.
 export TECHNOBENCH_HOME ?= $(CURDIR)/.technobench
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-BUDGET ?= 40
+BUDGET ?= 30
 PEERS_BUDGET ?= 100
 
 help: ## what can be made

@@ -106,9 +106,7 @@ def test_the_work_of_the_matrix_adds_up(tool):
     work = counted(tool, "matrix_build", matrix_build.native(matrix_problem()).run)
     items = sum(bool(item) for cell in CELLS for item in (cell or "").split(";"))
     content = sum(len(cell or "") for cell in CELLS)
-    names = {item for cell in CELLS for item in (cell or "").split(";")} - {
-        ""
-    }  # looked up once more, as names
+    names = {item for cell in CELLS for item in (cell or "").split(";")} - {""}  # looked up once more, as names
     found = items + len(names) + 2  # and the empty one, in the table of items and in that of names
     read = content + sum(map(len, names))
     assert work["items found and numbered"] == {"hash look-ups": found, "bytes read": read}

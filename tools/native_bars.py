@@ -1,6 +1,6 @@
-"""Native explanations against XGBoost's `pred_contribs`: whole, deeper, in small batches, by rows and by trees.
+"""Native explanations and scores against XGBoost: whole, deeper, in small batches, by rows, by trees, one record.
 
-python tools/shap_bars.py [--rounds 3] [--records 41776] [--xgboost PYTHON ...] [--only full,depth-8,batches,rows,trees]
+python tools/native_bars.py [--rounds 3] [--records 41776] [--xgboost PYTHON ...] [--only full,depth-8,batches,...]
 
 Prints Markdown tables. ``--xgboost`` names an interpreter whose environment has another XGBoost (numpy, scipy and
 xgboost are all that it needs): it is measured in turn with the one installed here, round by round, on as many threads.
@@ -23,6 +23,7 @@ FULL_RECORDS = 41_776
 BATCHES = (1, 10, 100, 1000)
 COPIES = (1, 2, 4, 8, 16, 24)
 MOST_TREES = 1000
+RECORDS_ONE_BY_ONE = 400
 
 
 def serve(folder: Path, threads: int) -> None:
@@ -88,7 +89,7 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> N
 def ratio(above: Sequence[float], below: Sequence[float]) -> str:
     """The median of the ratios round by round, and their range."""
     ratios = [one / other for one, other in zip(above, below, strict=True)]
-    return f"{median(ratios):.0f}x ({min(ratios):.0f} to {max(ratios):.0f})"
+    return f"{median(ratios):.3g}x ({min(ratios):.3g} to {max(ratios):.3g})"
 
 
 def whole(title: str, matrix: sp.csr_matrix, model: bytes, pythons: Sequence[str], rounds: int) -> None:
@@ -189,13 +190,51 @@ def by_trees(matrix: sp.csr_matrix, model: bytes, trees: int) -> None:
     table(f"By trees: time ~ trees^{slope:.2f}", ["trees", "all records", "per tree"], rows)
 
 
+def one_record(matrix: sp.csr_matrix, model: bytes) -> None:
+    """The latency of one record: its score, and the columns of its technologies."""
+    import xgboost
+    from technobench.cpu_pipeline.kernels.threads import thread_count
+    from technobench.cpu_pipeline.predict import Forest
+    from technobench.cpu_pipeline.technology_matrix import TechnologyEncoder
+    from technobench.pipeline.datasets import catalogue
+    from technobench.pipeline.workload import Workload
+
+    booster = xgboost.Booster(model_file=bytearray(model))
+    booster.set_param({"nthread": thread_count()})
+    forest = Forest.from_booster(booster)
+    records = [matrix[record] for record in range(RECORDS_ONE_BY_ONE)]
+    dense = [np.where(record.toarray() == 0, np.float32(np.nan), record.toarray()) for record in records]
+    rows = []
+    for form, each in (("CSR row", records), ("dense row", dense)):
+        ours, theirs = [], []
+        for _ in range(9):
+            ours.append(mean_seconds(forest.predict, each))
+            theirs.append(mean_seconds(lambda row: booster.inplace_predict(row, predict_type="margin"), each))
+        rows.append([f"score of a {form}", f"{median(theirs) * 1e6:.1f} µs", f"{median(ours) * 1e6:.1f} µs",
+                     ratio(theirs, ours)])  # fmt: skip
+    workload = Workload(catalogue.get("seed"))
+    encoder = TechnologyEncoder(workload.technologies().names, workload.dataset.delimiter)
+    cells = workload.cells()[:RECORDS_ONE_BY_ONE]
+    spent = median(mean_seconds(encoder.columns_of, cells) for _ in range(9))
+    rows.append(["columns of a cell of technologies", "", f"{spent * 1e6:.1f} µs", ""])
+    table("One record at a time, 9 rounds in turn", ["", "XGBoost", "native", "ratio"], rows)
+
+
+def mean_seconds(call: Callable[..., object], each: Sequence[object]) -> float:
+    """Mean wall time of a call, over one call for each argument."""
+    start = time.perf_counter()
+    for argument in each:
+        call(argument)
+    return (time.perf_counter() - start) / len(each)
+
+
 def main() -> None:
     """Read the arguments, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--records", type=int, default=FULL_RECORDS, help="first so many of the seed dataset")
     parser.add_argument("--xgboost", action="append", default=[], metavar="PYTHON")
-    parser.add_argument("--only", default="full,depth-8,batches,rows,trees")
+    parser.add_argument("--only", default="full,depth-8,batches,rows,trees,one-record")
     arguments = parser.parse_args()
     from technobench.pipeline.datasets import catalogue
     from technobench.pipeline.scoring import ScoringProblem
@@ -216,6 +255,8 @@ def main() -> None:
         by_rows(*problem())
     if "trees" in only:
         by_trees(*problem(trees=MOST_TREES), MOST_TREES)
+    if "one-record" in only:
+        one_record(*problem())
 
 
 if __name__ == "__main__":

@@ -124,11 +124,13 @@ def score_dense(values: np.ndarray, places: np.ndarray, model: np.ndarray, margi
     starts = array_at(model[2], model[3], np.int32).reshape(2, -1)
     thresholds = array_at(model[4], model[5], np.float32)
     sets, used = array_at(model[6], model[7], np.int64).reshape(-1, 3), array_at(model[8], model[9], np.int32)
-    answers = np.empty(len(missing), np.uint8)
+    answers, found = np.empty(len(missing), np.uint8), np.empty(len(used), np.int32)
     for row in range(len(margins)):
         answers[:] = missing
-        for position in range(len(used)):
-            value = values[row, places[position]]
-            if not np.isnan(value):
-                answer(used[position], value, starts, thresholds, sets, answers)
+        there = 0
+        for position in range(len(used)):  # without a branch: where a row has values cannot be foretold
+            found[there] = position
+            there += not np.isnan(values[row, places[position]])
+        for position in found[:there]:
+            answer(used[position], values[row, places[position]], starts, thresholds, sets, answers)
         add_trees(answers, model, margins[row])

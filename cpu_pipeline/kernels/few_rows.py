@@ -131,6 +131,7 @@ def score_dense(values: np.ndarray, places: np.ndarray, model: np.ndarray, margi
         for position in range(len(used)):  # without a branch: where a row has values cannot be foretold
             found[there] = position
             there += not np.isnan(values[row, places[position]])
-        for position in found[:there]:
-            answer(used[position], values[row, places[position]], starts, thresholds, sets, answers)
+        for k in range(there):
+            place = int(found[k])
+            answer(used[place], values[row, places[place]], starts, thresholds, sets, answers)
         add_trees(answers, model, margins[row])

@@ -104,11 +104,10 @@ class Shap(ScoringStage[Contributions, ShapReference]):
         width = problem.matrix.shape[1] + 1
         if answer.shape != (records, outputs * width):
             return float("inf")
-        if isinstance(answer, CompactContributions):
-            answer = answer.csr()
-        of_outputs = [answer[:, first : first + width] for first in range(0, outputs * width, width)]
+        whole = answer.csr() if isinstance(answer, CompactContributions) else answer
+        of_outputs = [whole[:, first : first + width] for first in range(0, outputs * width, width)]
         sums = np.column_stack([np.asarray(each.sum(axis=1, dtype=np.float64)).ravel() for each in of_outputs])
-        checked = sp.csr_matrix(answer[reference.rows]).toarray()
+        checked = sp.csr_matrix(whole[reference.rows]).toarray()
         return max(
             scaled_error(sums - reference.margins, reference.margins),
             scaled_error(checked - reference.contributions, reference.margins),

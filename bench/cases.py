@@ -158,6 +158,33 @@ def groups(
         raise InputError("the selection is empty: no variant matches; see 'technobench list'")
 
 
+def fitting(selected: Sequence[Group], stages: Sequence[str]) -> tuple[list[Group], list[str]]:
+    """The groups whose stage takes datasets of their kind, and a line for each of the others.
+
+    Args:
+        selected: all groups.
+        stages: what the user asked for by name, if anything.
+
+    Raises:
+        InputError: a stage of that name fits none of the datasets, or no group is left.
+
+    """
+    left: list[Group] = []
+    lines: list[str] = []
+    for group in selected:
+        needed, kind = registry.stages()[group.stage].kinds, catalogue.kind_of(group.dataset)
+        if kind in needed:
+            left.append(group)
+        else:
+            lines.append(
+                f"not measured: stage {group.stage} needs {' or '.join(needed)}, dataset {group.dataset} has {kind}"
+            )
+    lines = list(dict.fromkeys(lines))
+    if not left or not {group.stage for group in selected}.intersection(stages) <= {group.stage for group in left}:
+        raise InputError("; ".join(lines))
+    return left, lines
+
+
 def on_device(selected: Sequence[Group], device: str) -> list[Group]:
     """The groups with only the variants of a device."""
     return _filtered(selected, lambda group, variant: variant.device == device)

@@ -31,6 +31,7 @@ _LIBRARIES = (
     "xgboost",
     "xgboost-cpu",
     "shap",
+    "implicit",
     "cupy-cuda12x",
     "cupy-cuda13x",
     "cudf-cu12",
@@ -44,6 +45,8 @@ _LIBRARIES = (
     "scikit-learn-intelex",
     "pylignum",
     "woodelf-explainer",
+    "irspack",
+    "scikit-surprise",
 )
 
 

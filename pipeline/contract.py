@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from .datasets.dataset import Kind
 from .needs import Need
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Stage(ABC, Generic[ProblemT, AnswerT, ReferenceT]):
 
     ``order`` is its place in the workload's tables.
     ``parameters`` holds the stage's own parameters with their defaults, beside those of the workload.
+    ``kinds`` are the kinds of datasets that it can be measured on.
     An answer whose `error` is at most `tolerance` is right.
     """
 
@@ -65,6 +67,7 @@ class Stage(ABC, Generic[ProblemT, AnswerT, ReferenceT]):
     error_measure: ClassVar[str]
     tolerance: ClassVar[float]
     parameters: ClassVar[Mapping[str, Scalar]] = {}
+    kinds: ClassVar[tuple[Kind, ...]] = ("records",)
 
     @abstractmethod
     def problem(self, workload: "Workload") -> ProblemT:

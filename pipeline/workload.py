@@ -18,9 +18,10 @@ import scipy.sparse as sp
 
 from . import model
 from .contract import Scalar
-from .datasets.dataset import Dataset, file_digest
+from .datasets.dataset import ITEMS_FILE, Dataset, InteractionDataset, RatingDataset, RecordDataset
 from .errors import InputError
 from .home import home, new_folder
+from .interactions import Interactions, Ratings, interactions_of, ratings_of
 from .stages.features import Features, FeaturesAnswer
 from .stages.matrix_build import MatrixAnswer, MatrixBuild
 from .technologies import NORMALISER
@@ -48,13 +49,9 @@ class Workload:
         self.parameters: dict[str, Scalar] = {**DEFAULTS, **(parameters or {})}
 
     def digest(self, *names: str) -> str:
-        """Key of what depends on the data, how its columns are read, and the named parameters."""
-        dataset = self.dataset
-        roles = [dataset.delimiter, dataset.identifier, dataset.technologies, dataset.label]
-        columns = [(column.name, column.kind) for column in dataset.columns]
+        """Key of what depends on the data, how it is read, and the named parameters."""
         chosen = {name: self.parameters[name] for name in sorted(names)}
-        own_model = file_digest(dataset.folder / dataset.model) if dataset.model else None
-        content = [_LAYOUT, NORMALISER, own_model, dataset.digest, roles, columns, dataset.training_records, chosen]
+        content = [_LAYOUT, NORMALISER, *self.dataset.identity(), chosen]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
     @property
@@ -62,19 +59,64 @@ class Workload:
         """Key of the inputs of every stage: the data and all parameters."""
         return self.digest(*self.parameters)
 
+    @property
+    def records(self) -> RecordDataset:
+        """The dataset, which must be one of records.
+
+        Raises:
+            InputError: it is of another kind.
+
+        """
+        if not isinstance(self.dataset, RecordDataset):
+            raise self._unfit("records")
+        return self.dataset
+
+    def interactions(self) -> Interactions:
+        """Users x items: a dataset of records as its technology matrix, company x technology; others as they are.
+
+        A company whose technologies are unknown has an empty row, as one that is known to have none.
+        """
+        if isinstance(self.dataset, InteractionDataset):
+            return interactions_of(self.dataset)
+        technologies = self.technologies()
+        companies = tuple(self._read([self.records.identifier])[0].to_pylist())
+        return Interactions(technologies.matrix.astype(np.float32), companies, technologies.names)
+
+    def ratings(self) -> Ratings:
+        """The ratings, in the order of the file.
+
+        Raises:
+            InputError: the dataset is of another kind.
+
+        """
+        if not isinstance(self.dataset, RatingDataset):
+            raise self._unfit("ratings")
+        return ratings_of(self.dataset)
+
+    def items(self) -> pa.Table:
+        """What is known of the items of `interactions` and `ratings`, a row each: ``id``, maybe ``title``, ``genres``.
+
+        Raises:
+            InputError: the dataset is one of records, whose items are names and nothing else.
+
+        """
+        if not isinstance(self.dataset, InteractionDataset):
+            raise self._unfit("interactions or ratings")
+        return pq.read_table(self.dataset.folder / ITEMS_FILE)
+
     def cells(self) -> list[str | None]:
         """The technology column as Python strings."""
-        return self._read([self.dataset.technologies])[0].to_pylist()
+        return self._read([self.records.technologies])[0].to_pylist()
 
     def raw_columns(self) -> pa.Table:
         """The raw columns beside identifier, technologies and label."""
-        return self._read([column.name for column in self.dataset.columns])
+        return self._read([column.name for column in self.records.columns])
 
     def labels(self) -> np.ndarray | None:
         """int8[n] of 0 and 1, or None where the dataset has no label."""
-        if self.dataset.label is None:
+        if self.records.label is None:
             return None
-        return self._read([self.dataset.label])[0].to_numpy().astype(np.int8)
+        return self._read([self.records.label])[0].to_numpy().astype(np.int8)
 
     @functools.cache  # noqa: B019 - a workload lives as long as its process
     def technologies(self) -> MatrixAnswer:
@@ -116,13 +158,13 @@ class Workload:
 
     def model(self) -> bytes:
         """The user's model, or the default one trained on this dataset; an XGBoost booster as UBJ."""
-        if self.dataset.model is not None:
-            return model.read(self.dataset.folder / self.dataset.model)
+        if self.records.model is not None:
+            return model.read(self.records.folder / self.records.model)
         return (self._model_folder() / "model.ubj").read_bytes()
 
     def model_quality(self) -> dict[str, float] | None:
         """How good the default model is on the records held out from it; None for a model of the user's own."""
-        if self.dataset.model is not None:
+        if self.records.model is not None:
             return None
         return json.loads((self._model_folder() / "quality.json").read_text(encoding="utf-8"))
 
@@ -136,7 +178,7 @@ class Workload:
                 features.matrix,
                 features.columns,
                 self.labels(),
-                self.dataset.training_records,
+                self.records.training_records,
                 {name: self.parameters[name] for name in parameters},
             )
             (folder / "model.ubj").write_bytes(trained.booster)
@@ -150,6 +192,9 @@ class Workload:
             with new_folder(folder) as target:
                 make(target)
         return folder
+
+    def _unfit(self, needed: str) -> InputError:
+        return InputError(f"dataset '{self.dataset.name}' has {self.dataset.kind}, not {needed}; name one that has")
 
     def _read(self, columns: list[str]) -> pa.Table:
         return pq.read_table(self.dataset.path, columns=columns)

@@ -1,7 +1,8 @@
 """Which cases a selection gives."""
 
 import pytest
-from technobench.bench.cases import groups, matches, parameters_of
+from technobench.bench.cases import fitting, groups, matches, parameters_of
+from technobench.pipeline import registry
 from technobench.pipeline.errors import InputError
 
 
@@ -36,6 +37,44 @@ def test_groups_are_one_per_stage_dataset_and_scale():
     assert len(found) == 6, "scales are for the datasets that have them"
     assert [group.stage for group in found[:2]] == ["predict", "shap"]
     assert {variant.name for variant in found[0].variants} >= {"naive", "batched-sparse", "xgboost-cuda"}
+
+
+def selection(stages, datasets):
+    return list(groups(stages, [], datasets, [1.0], None, {}))
+
+
+def test_stages_are_measured_on_the_kinds_of_datasets_that_they_take():
+    left, lines = fitting(selection([], ["planted", "whotracksme"]), [])
+    assert left == selection([], ["whotracksme"])
+    assert "not measured: stage shap needs records, dataset planted has interactions" in lines
+    assert len(lines) == len(left), "each stage of records, once"
+    assert fitting(selection([], ["whotracksme"]), []) == (left, [])
+
+
+def test_a_line_stands_for_all_scales():
+    many = list(groups(["predict"], [], ["planted", "seed"], [0.1, 0.2], None, {}))
+    left, lines = fitting(many, ["predict"])
+    assert (len(many), len(left), len(lines)) == (4, 2, 1)
+
+
+def test_what_was_asked_for_and_does_not_fit_is_an_error():
+    with pytest.raises(InputError, match="stage predict needs records, dataset ml-1m has ratings"):
+        fitting(selection(["predict"], ["ml-1m"]), ["predict"])
+    with pytest.raises(InputError, match="dataset planted has interactions"):
+        fitting(selection([], ["planted"]), [])
+    with pytest.raises(InputError, match="no dataset 'absent'"):
+        fitting(selection([], ["absent"]), [])
+
+
+def test_a_stage_that_was_asked_for_and_fits_nothing_is_an_error(monkeypatch):
+    monkeypatch.setattr(type(registry.stages()["predict"]), "kinds", ("ratings",))
+    chosen = selection(["predict", "shap"], ["whotracksme"])
+    with pytest.raises(InputError, match="stage predict needs ratings, dataset whotracksme has records"):
+        fitting(chosen, ["predict", "shap"])
+    left, lines = fitting(chosen, [])
+    assert [group.stage for group in left] == ["shap"] and len(lines) == 1
+    left, lines = fitting(selection(["predict", "shap"], ["whotracksme", "planted-ratings"]), ["predict", "shap"])
+    assert [(group.stage, group.dataset) for group in left] == [("shap", "whotracksme"), ("predict", "planted-ratings")]
 
 
 def test_parameters_take_the_type_of_their_default():

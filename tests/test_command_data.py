@@ -4,13 +4,16 @@ import json
 import re
 
 import click
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from technobench.bench.commands.data import data
 from technobench.pipeline.datasets import catalogue
-from technobench.pipeline.datasets.dataset import Column, Dataset, Maker
+from technobench.pipeline.datasets.dataset import Column, Maker, RatingDataset, RecordDataset
+from technobench.pipeline.datasets.interaction_file import numbered, write_ids, write_rows
 from technobench.pipeline.datasets.own.roles import Roles
 from technobench.pipeline.errors import InputError, TechnobenchError
 
@@ -43,9 +46,7 @@ def made(monkeypatch):
         progress(records, records)
         table = pa.table({"id": [str(row) for row in range(records)], "technologies": ["a|b"] * records})
         pq.write_table(table, folder / "records.parquet")
-        return Dataset(
-            folder, "tiny", scale, "|", "id", "technologies", None, (), records, records, "", "made up"
-        ).save()
+        return _records(folder, "tiny", scale, records).save()
 
     makers = {
         "tiny": Maker("tiny", "four records [and more]", make_tiny, scalable=True),
@@ -137,7 +138,24 @@ def test_add_hands_on_every_option(file, monkeypatch, tmp_path):
 
 def _kept():
     folder = catalogue.folder_of("mine")
-    return Dataset(folder, "mine", 1.0, "|", "id", "technologies", None, (), 1, 1, "", "")
+    return _records(folder, "mine", 1.0, 1)
+
+
+def _records(folder, name, scale, records):
+    return RecordDataset(
+        folder=folder,
+        name=name,
+        scale=scale,
+        delimiter="|",
+        identifier="id",
+        technologies="technologies",
+        label=None,
+        columns=(),
+        records=records,
+        training_records=records,
+        digest="",
+        source="made up",
+    )
 
 
 def test_add_refuses_through_input_errors(file):
@@ -160,11 +178,24 @@ def test_make_and_list(made, home):
     assert "four records [and more]" in printed and "tiny@2.5" in printed
     assert json.loads(_run("list", "--json")) == {
         "makers": [
-            {"name": "tiny", "summary": "four records [and more]", "scalable": True, "takes_files": False},
-            {"name": "given", "summary": "from a file", "scalable": False, "takes_files": True},
+            {
+                "name": "tiny",
+                "summary": "four records [and more]",
+                "kind": "records",
+                "scalable": True,
+                "takes_files": False,
+            },
+            {"name": "given", "summary": "from a file", "kind": "records", "scalable": False, "takes_files": True},
         ],
         "kept": [
-            {"name": "tiny", "scale": 2.5, "records": 10, "columns": 2, "where": str(home / "datasets" / "tiny@2.5")}
+            {
+                "name": "tiny",
+                "scale": 2.5,
+                "kind": "records",
+                "records": 10,
+                "columns": 2,
+                "where": str(home / "datasets" / "tiny@2.5"),
+            }
         ],
     }
 
@@ -211,6 +242,42 @@ def test_describe(file):
         assert said in printed
 
 
+def test_describe_interactions_and_ratings(monkeypatch, home):
+    """Against pandas, in batches that do not end with the file."""
+    monkeypatch.setattr("technobench.pipeline.datasets.describe_interactions.BATCH_RECORDS", 3)
+    folder = catalogue.folder_of("mine")
+    folder.mkdir(parents=True)
+    rows = pd.DataFrame({"user": [0, 0, 1, 1, 1, 3, 0], "item": [2, 1, 2, 2, 0, 2, 1]}, dtype="int32")
+    rows["value"] = np.array([5, 0.5, 3, 3, 3, 1, 4], np.float32)
+    rows["timestamp"] = np.array([978_300_760, 5, 6, 7, 8, 9, 10])
+    write_rows(folder, tuple(rows), [[rows[name].to_numpy() for name in rows]])
+    titles = pa.array(["[b]", "a", "c"])
+    write_ids(folder, numbered("u", 4), numbered("i", 3).append_column("title", titles))
+    RatingDataset(
+        folder=folder,
+        name="mine",
+        scale=1.0,
+        records=7,
+        columns=tuple(rows),
+        users=4,
+        items=3,
+        digest="",
+        source="made up",
+    ).save()
+    described = json.loads(_run("describe", "mine", "--json"))
+    assert (described["kind"], described["records"], described["users"], described["items"]) == ("ratings", 7, 4, 3)
+    assert described["density"] == pytest.approx(7 / 12)
+    assert described["top"] == [["c", 4], ["a", 2], ["[b]", 1]]
+    assert described["values"] == {f"{value:g}": count for value, count in rows["value"].value_counts().items()}
+    assert described["times"] == ["1970-01-01T00:00:05Z", "2000-12-31T22:12:40Z"]
+    assert described["per_user"] == {"0%": 0, "5%": 0, "25%": 0, "50%": 1, "75%": 3, "95%": 3, "100%": 3}
+    assert described["per_item"]["100%"] == 4
+    printed = _run("describe", "mine")
+    for said in ("7 (58.333% of the pairs)", "c (4), a (2), [b] (1)", "3: 42.9%", "2000-12-31T22:12:40Z", "made up"):
+        assert said in printed
+    assert re.search(r"mine +│ 1 +│ ratings +│ +7 │ +4 │", _run("list"))
+
+
 def test_describe_makes_what_is_not_kept_yet(made):
     assert json.loads(_run("describe", "tiny", "--scale", "2", "--json"))["technologies"]["nonzeros"] == 16
     assert made == [(2.0, ())]
@@ -218,7 +285,7 @@ def test_describe_makes_what_is_not_kept_yet(made):
         _run("describe", "absent")
 
 
-@pytest.mark.parametrize("command", ["list", "make", "add", "describe"])
+@pytest.mark.parametrize("command", ["list", "make", "fetch", "add", "describe"])
 def test_every_option_has_a_help_text(command):
     options = [parameter for parameter in data.commands[command].params if isinstance(parameter, click.Option)]
     assert options and all(option.help for option in options)

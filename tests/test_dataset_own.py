@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from technobench.pipeline.datasets import catalogue, describe
-from technobench.pipeline.datasets.dataset import Column, Dataset, file_digest
+from technobench.pipeline.datasets.dataset import Column, Dataset, RecordDataset, file_digest
 from technobench.pipeline.datasets.own import add as own_data
 from technobench.pipeline.datasets.own import convert, csv_source, json_source, read, survey
 from technobench.pipeline.datasets.own.add import OwnData, add
@@ -787,7 +787,20 @@ def _dataset(folder, cells, training, delimiter="|", **columns):
     kinds = {pa.string(): "categorical", pa.float64(): "numeric"}
     raw = tuple(Column(name, kinds[table.schema.field(name).type]) for name in columns if name != "y")
     label = "y" if "y" in columns else None
-    return Dataset(folder, "d", 1.0, delimiter, "id", "t", label, raw, len(cells), training, "", "made").save()
+    return RecordDataset(
+        folder=folder,
+        name="d",
+        scale=1.0,
+        delimiter=delimiter,
+        identifier="id",
+        technologies="t",
+        label=label,
+        columns=raw,
+        records=len(cells),
+        training_records=training,
+        digest="",
+        source="made",
+    ).save()
 
 
 def test_describe_counts_as_python_counts(tmp_path, monkeypatch):

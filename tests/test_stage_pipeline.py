@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import xgboost as xgb
 from technobench.cpu_pipeline import scorer
 from technobench.pipeline.datasets import catalogue
-from technobench.pipeline.datasets.dataset import RECORDS_FILE, Column, Dataset
+from technobench.pipeline.datasets.dataset import RECORDS_FILE, Column, RecordDataset
 from technobench.pipeline.errors import InputError
 from technobench.pipeline.stages.pipeline import PHASES, Pipeline, PipelineAnswer, in_order_of
 from technobench.pipeline.workload import Workload
@@ -37,7 +37,7 @@ def small_dataset(folder, cells, sizes, labels, name, revenue=None, training=Non
         }
     )
     pq.write_table(table, folder / RECORDS_FILE, row_group_size=row_group)
-    return Dataset(
+    return RecordDataset(
         folder=folder,
         name=name,
         scale=1.0,

@@ -1,6 +1,7 @@
 """``technobench data``: datasets at hand, made by the suite or added by the user."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ from rich.table import Table
 
 from ...pipeline.datasets import catalogue
 from ...pipeline.datasets.dataset import Dataset
-from ...pipeline.datasets.describe import MOST_DISTINCT, Description, describe, raw_columns
+from ...pipeline.datasets.movielens.fetch import fetch
+from ...pipeline.datasets.movielens.releases import RELEASES
 from ...pipeline.datasets.own.add import COMPRESSED, FORMATS, OwnData, add
 from ...pipeline.datasets.own.roles import GUESSED_NAMES, Roles
 from ...pipeline.datasets.own.write import Use
+from ...pipeline.errors import InputError
 from ..progress import records_progress
+from .description import described, print_description
 
 
 @click.group()
@@ -30,23 +34,29 @@ def list_datasets(as_json: bool) -> None:
     makers, kept = catalogue.makers().values(), catalogue.kept()
     if as_json:
         can_be_made = [
-            {"name": maker.name, "summary": maker.summary, "scalable": maker.scalable, "takes_files": maker.takes_files}
+            {
+                "name": maker.name,
+                "summary": maker.summary,
+                "kind": maker.kind,
+                "scalable": maker.scalable,
+                "takes_files": maker.takes_files,
+            }
             for maker in makers
         ]
         _print_json({"makers": can_be_made, "kept": [_shape(dataset) for dataset in kept]})
         return
     console = Console()
-    table = Table("name", "what it is", "scales", title="can be made", title_justify="left")
+    table = Table("name", "what it is", "kind", "scales", title="can be made", title_justify="left")
     for maker in makers:
-        table.add_row(maker.name, escape(maker.summary), "yes" if maker.scalable else "no")
+        table.add_row(maker.name, escape(maker.summary), maker.kind, "yes" if maker.scalable else "no")
     console.print(table)
-    table = Table("name", "scale", title="kept", title_justify="left")
-    for heading in ("records", "columns"):
+    table = Table("name", "scale", "kind", title="kept", title_justify="left")
+    for heading in ("rows", "columns"):
         table.add_column(heading, justify="right")
     table.add_column("where", overflow="fold")
     for dataset in kept:
-        shape = f"{dataset.records:,}", f"{raw_columns(dataset):,}"
-        table.add_row(dataset.name, f"{dataset.scale:g}", *shape, escape(str(dataset.folder)))
+        shape = f"{dataset.records:,}", f"{dataset.raw_columns:,}"
+        table.add_row(dataset.name, f"{dataset.scale:g}", dataset.kind, *shape, escape(str(dataset.folder)))
     console.print(table if kept else "none is kept yet: 'technobench data make NAME' makes one")
 
 
@@ -58,6 +68,23 @@ def make_dataset(name: str, files: tuple[Path, ...], scale: float) -> None:
     """Make the dataset NAME, from FILES where it takes them, in place of one kept; 'data list' has the names."""
     with records_progress(f"making {name}") as report:
         made = catalogue.make(name, scale, files, report)
+    _print_kept(made)
+
+
+@data.command("fetch")
+@click.argument("name", type=click.Choice(list(RELEASES)))
+@click.option("--accept-licence", is_flag=True, help="Accept the conditions that are shown without it.")
+def fetch_dataset(name: str, accept_licence: bool) -> None:
+    """Get the MovieLens release NAME from GroupLens and make it; for those who accept its licence."""
+    release = RELEASES[name]
+    click.echo(release.licence)
+    if not accept_licence:
+        raise InputError("nothing was fetched: read the conditions above, and pass --accept-licence to accept them")
+    with tempfile.TemporaryDirectory() as folder:
+        click.echo(f"getting {release.address}", err=True)
+        path = fetch(release, Path(folder))
+        with records_progress(f"making {name}") as report:
+            made = catalogue.make(name, 1.0, [path], report)
     _print_kept(made)
 
 
@@ -148,11 +175,11 @@ def describe_dataset(name: str, scale: float, as_json: bool) -> None:
     with records_progress(f"making {name}") as report:
         dataset = catalogue.get(name, scale, report)
     with records_progress(f"reading {name}") as report:
-        description = describe(dataset, report)
+        description = described(dataset, report)
     if as_json:
         _print_json(description.as_json())
     else:
-        _print_description(description)
+        print_description(description)
 
 
 def _unescaped(delimiter: str | None) -> str | None:
@@ -167,8 +194,9 @@ def _shape(dataset: Dataset) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "scale": dataset.scale,
+        "kind": dataset.kind,
         "records": dataset.records,
-        "columns": raw_columns(dataset),
+        "columns": dataset.raw_columns,
         "where": str(dataset.folder),
     }
 
@@ -178,9 +206,8 @@ def _print_json(content: dict[str, Any]) -> None:
 
 
 def _print_kept(dataset: Dataset) -> None:
-    click.echo(
-        f"{dataset.name}: {dataset.records:,} records x {raw_columns(dataset):,} columns, kept in {dataset.folder}"
-    )
+    shape = f"{dataset.records:,} {dataset.kind} x {dataset.raw_columns:,} columns"
+    click.echo(f"{dataset.name}: {shape}, kept in {dataset.folder}")
 
 
 def _print_uses(uses: list[Use]) -> None:
@@ -191,46 +218,3 @@ def _print_uses(uses: list[Use]) -> None:
             escape(use.column), "not used" if use.role == "ignore" else use.role, escape(use.why), style=style
         )
     Console().print(table)
-
-
-def _print_description(description: Description) -> None:
-    dataset = description.dataset
-    console = Console()
-    facts = Table(show_header=False, title=f"{dataset.name} at scale {dataset.scale:g}", title_justify="left")
-    facts.add_column()
-    facts.add_column(overflow="fold")
-    for name, value in _facts(description).items():
-        facts.add_row(name, escape(value))
-    console.print(facts)
-    table = Table("column", "kind")
-    for heading in ("distinct", "null"):
-        table.add_column(heading, justify="right")
-    for column in description.columns:
-        distinct = f"over {MOST_DISTINCT:,}" if column.distinct is None else f"{column.distinct:,}"
-        table.add_row(escape(column.name), column.kind, distinct, f"{column.null_share:.1%}")
-    if description.columns:
-        console.print(table)
-
-
-def _facts(description: Description) -> dict[str, str]:
-    dataset, technologies = description.dataset, description.technologies
-    density = technologies.nonzeros / max(dataset.records * technologies.distinct, 1)
-    quantiles = ", ".join(f"{size} at {share}" for share, size in technologies.quantiles.items())
-    unseen = technologies.unseen_share
-    return {
-        "records": f"{dataset.records:,}",
-        "raw columns": f"{description.raw_columns:,}",
-        "technologies": f"{technologies.distinct:,} distinct, in column {dataset.technologies!r}",
-        "non-zeros": f"{technologies.nonzeros:,} ({density:.3%} of the cells)",
-        "per known record": quantiles or "no record is known",
-        "known to have none": f"{technologies.known_none:,} records",
-        "unknown": f"{technologies.unknown:,} records",
-        "in most records": ", ".join(f"{name} ({count:,})" for name, count in technologies.top) or "none",
-        "label": "none" if dataset.label is None else f"{dataset.label!r}, {description.label_share or 0:.2%} positive",
-        "training records": f"the first {dataset.training_records:,}",
-        "unseen in training": "no later records" if unseen is None else f"{unseen:.2%} of the later non-zeros",
-        "model": dataset.model or "the default one, trained on this dataset",
-        "SHA-256": dataset.digest,
-        "source": dataset.source,
-        "where": str(dataset.folder),
-    }

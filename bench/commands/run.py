@@ -21,7 +21,7 @@ from ...pipeline.row import Row, Status, encode
 from ...pipeline.workload import Workload
 from .. import host, store
 from ..case_run import Settings
-from ..cases import Group, groups, on_device, without_finished
+from ..cases import Group, fitting, groups, on_device, without_finished
 from ..measure import measure, measuring
 from ..progress import Progress, records_progress
 from ..table import tables, wide_console
@@ -154,6 +154,9 @@ def run(context: click.Context, /, **options: Any) -> None:
             _parameters(options),
         )
     )
+    selected, unfit = fitting(selected, options["stages"])
+    for line in unfit:
+        click.echo(line, err=True)
     threads = options["threads"] or host.usable_cores()
     selected = without_finished(selected, threads, {row.key for row in finished})
     if options["dry_run"]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..home import home, new_folder
-from .dataset import Dataset, Maker, Progress
+from .dataset import Dataset, Kind, Maker, Progress
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -50,6 +50,21 @@ def kept() -> list[Dataset]:
     return [Dataset.load(folder) for folder in sorted(root.glob("[!.]*@*"))] if root.is_dir() else []
 
 
+def kind_of(name: str) -> Kind:
+    """What the rows of the dataset are; it need not be made for that.
+
+    Raises:
+        InputError: no such dataset.
+
+    """
+    if (maker := makers().get(name)) is not None:
+        return maker.kind
+    folder = folder_of(name)
+    if not folder.is_dir():
+        raise _unknown(name)
+    return Dataset.load(folder).kind
+
+
 def get(name: str, scale: float = 1.0, progress: Progress | None = None) -> Dataset:
     """The dataset, made now if it can be made and is not kept yet, or was made by an older maker.
 
@@ -79,12 +94,11 @@ def make(name: str, scale: float = 1.0, files: Sequence[Path] = (), progress: Pr
     """
     maker = makers().get(checked_name(name))
     if maker is None:
-        names = sorted({*makers(), *(dataset.name for dataset in kept())})
-        raise InputError(f"no dataset '{name}'; there are: {', '.join(names)} (technobench data list, data add)")
+        raise _unknown(name)
     if not (scale > 0 and math.isfinite(scale)):
         raise InputError(f"--scale {scale:g}: must be above 0 and finite")
     if scale != 1 and not maker.scalable:
-        raise InputError(f"dataset '{name}' is real data and comes at --scale 1 only")
+        raise InputError(f"dataset '{name}' comes at --scale 1 only")
     if files and not maker.takes_files:
         raise InputError(f"dataset '{name}' takes no files; use 'technobench data add' for data of your own")
     folder = folder_of(name, scale)
@@ -92,3 +106,8 @@ def make(name: str, scale: float = 1.0, files: Sequence[Path] = (), progress: Pr
         made = maker.make(target, scale, files, progress or (lambda done, total: None))
         made = replace(made, version=maker.version).save()
     return replace(made, folder=folder)
+
+
+def _unknown(name: str) -> InputError:
+    names = sorted({*makers(), *(dataset.name for dataset in kept())})
+    return InputError(f"no dataset '{name}'; there are: {', '.join(names)} (technobench data list, data add)")

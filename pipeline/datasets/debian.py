@@ -35,7 +35,7 @@ import pyarrow.parquet as pq
 
 from ..errors import InputError
 from ..technologies import join
-from .dataset import RECORDS_FILE, Column, Dataset, Maker, Progress
+from .dataset import RECORDS_FILE, Column, Maker, Progress, RecordDataset
 
 APT_LISTS = Path("/var/lib/apt/lists")
 
@@ -241,7 +241,7 @@ def _tables(found: dict[str, Package], prefix: str) -> Iterator[pa.Table]:
         yield pa.table([pa.array(each, kind) for each, kind in zip(columns, SCHEMA.types, strict=True)], schema=SCHEMA)
 
 
-def make(folder: Path, scale: float, files: Sequence[Path], progress: Progress) -> Dataset:
+def make(folder: Path, scale: float, files: Sequence[Path], progress: Progress) -> RecordDataset:
     """Read apt's own indexes; or one Packages file; or an earlier and a later release's, to learn from the earlier.
 
     ``package`` is the identifier: the package's name, after ``earlier/`` or ``later/`` where there are two files.
@@ -270,7 +270,7 @@ def make(folder: Path, scale: float, files: Sequence[Path], progress: Progress) 
                 done += table.num_rows
                 progress(done, records)
     read = ", ".join(path.name for indexes in releases.values() for path in indexes)
-    return Dataset(
+    return RecordDataset(
         folder=folder,
         name="debian",
         scale=scale,

@@ -1,4 +1,4 @@
-"""What is in a dataset, counted in one streaming read: memory holds one batch of records and the distinct names."""
+"""What is in a dataset of records, counted in one streaming read: memory holds one batch and the distinct names."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..technologies import normalise
-from .dataset import Dataset, Progress
+from .dataset import Progress, RecordDataset
 
 BATCH_RECORDS = 1 << 15
 MOST_DISTINCT = 100_000
@@ -56,7 +56,7 @@ class ColumnDescription:
 class Description:
     """A dataset in figures; ``raw_columns`` counts identifier, technologies and label as well."""
 
-    dataset: Dataset
+    dataset: RecordDataset
     raw_columns: int
     technologies: TechnologyDescription
     label_share: float | None
@@ -69,12 +69,7 @@ class Description:
         return {**dataset, "folder": str(self.dataset.folder), **figures}
 
 
-def raw_columns(dataset: Dataset) -> int:
-    """Columns of the records' file: identifier, technologies, label if there is one, and the others."""
-    return len(dataset.columns) + 2 + (dataset.label is not None)
-
-
-def describe(dataset: Dataset, progress: Progress) -> Description:
+def describe(dataset: RecordDataset, progress: Progress) -> Description:
     """Read the records once and count."""
     technologies = _Technologies(dataset.delimiter, dataset.training_records)
     columns = [_Column() for _ in dataset.columns]
@@ -93,7 +88,7 @@ def describe(dataset: Dataset, progress: Progress) -> Description:
             progress(done, dataset.records)
     return Description(
         dataset=dataset,
-        raw_columns=raw_columns(dataset),
+        raw_columns=dataset.raw_columns,
         technologies=technologies.description(),
         label_share=None if dataset.label is None or not done else labels / done,
         columns=tuple(
@@ -171,7 +166,7 @@ class _Technologies:
             nonzeros=int(counts.sum()),
             known_none=int(self._records_of_size[0]),
             unknown=self._unknown,
-            quantiles=_quantiles(self._records_of_size),
+            quantiles=quantiles(self._records_of_size),
             top=tuple((name, -count) for count, name in ordered[:TOP]),
             unseen_share=int(self._later[self._training == 0].sum()) / later if later else None,
         )
@@ -185,7 +180,7 @@ def _sum(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return total
 
 
-def _quantiles(records_of_size: Sequence[int] | np.ndarray) -> dict[str, int]:
+def quantiles(records_of_size: Sequence[int] | np.ndarray) -> dict[str, int]:
     """Quantiles of a histogram, as counted values (Hyndman and Fan, 1996, definition 1)."""
     reached = np.cumsum(records_of_size)
     if not reached[-1]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from .dataset import RECORDS_FILE, Column, Dataset, Maker, Progress
+from .dataset import RECORDS_FILE, Column, Maker, Progress, RecordDataset
 
 SAMPLE = Path(__file__).with_name("whotracksme.parquet")
 DELIMITER = "|"
@@ -50,7 +50,7 @@ SOURCE = (
 )
 
 
-def make(folder: Path, scale: float, files: Sequence[Path], progress: Progress) -> Dataset:
+def make(folder: Path, scale: float, files: Sequence[Path], progress: Progress) -> RecordDataset:
     """Copy the sample: 1,224 sites with 851 technologies (27,379 non-zeros), 14 other columns, about 14 % positive.
 
     ``site`` is the identifier, ``technologies`` the names of its trackers, delimited by ``|`` and never null.
@@ -58,7 +58,7 @@ def make(folder: Path, scale: float, files: Sequence[Path], progress: Progress) 
     shutil.copyfile(SAMPLE, folder / RECORDS_FILE)
     records = pq.read_metadata(SAMPLE).num_rows
     progress(records, records)
-    return Dataset(
+    return RecordDataset(
         folder=folder,
         name="whotracksme",
         scale=scale,

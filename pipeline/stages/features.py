@@ -81,11 +81,11 @@ class Features(Stage[FeaturesProblem, FeaturesAnswer, FeaturesAnswer]):
         technologies = workload.technologies()
         return FeaturesProblem(
             table=workload.raw_columns(),
-            columns=workload.dataset.columns,
+            columns=workload.records.columns,
             technologies=technologies.matrix,
             names=technologies.names,
             known=technologies.known,
-            training_records=workload.dataset.training_records,
+            training_records=workload.records.training_records,
             batch_records=int(workload.parameters["batch_records"]),
         )
 

@@ -105,7 +105,7 @@ class MatrixBuild(Stage[MatrixProblem, MatrixAnswer, MatrixAnswer]):
 
     def problem(self, workload: "Workload") -> MatrixProblem:
         """The dataset's technology column as Python strings."""
-        dataset, parameters = workload.dataset, workload.parameters
+        dataset, parameters = workload.records, workload.parameters
         return MatrixProblem(
             cells=workload.cells(),
             delimiter=dataset.delimiter,

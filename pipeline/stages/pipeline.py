@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from ..contract import Stage
-from ..datasets.dataset import Dataset
+from ..datasets.dataset import RecordDataset
 from ..forest import Forest
 from ..record_file import RecordFile
 from ..scoring import ScoringProblem, scaled_error
@@ -48,7 +48,7 @@ class PipelineProblem:
     """
 
     file: Path | pa.Buffer
-    dataset: Dataset
+    dataset: RecordDataset
     model: bytes
     columns: tuple[str, ...]
     records: int
@@ -199,11 +199,11 @@ class Pipeline(Stage[PipelineProblem, PipelineAnswer, ShapReference]):
         """The dataset's raw file and the workload's model."""
         parameters = {**self.parameters, **workload.parameters}
         return PipelineProblem(
-            file=workload.dataset.path,
-            dataset=workload.dataset,
+            file=workload.records.path,
+            dataset=workload.records,
             model=workload.model(),
             columns=workload.final_columns(),
-            records=workload.dataset.records,
+            records=workload.records.records,
             min_frequency=int(parameters["min_frequency"]),
             batch_records=int(parameters["batch_records"]),
             top=int(parameters["top"]),

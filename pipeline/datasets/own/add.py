@@ -12,7 +12,7 @@ from pathlib import Path
 from ...errors import InputError
 from ...home import new_folder
 from ..catalogue import folder_of, makers
-from ..dataset import RECORDS_FILE, Column, Dataset, Progress
+from ..dataset import RECORDS_FILE, Column, Progress, RecordDataset
 from .csv_source import CsvSource
 from .json_source import JsonLinesSource
 from .model import check_model_features, load_model
@@ -55,7 +55,7 @@ class OwnData:
     replace: bool = False
 
 
-def add(own: OwnData, progress: Progress) -> tuple[Dataset, list[Use]]:
+def add(own: OwnData, progress: Progress) -> tuple[RecordDataset, list[Use]]:
     """Read the file, check it and keep it as a dataset, whole or not at all; return it and what became of each column.
 
     Args:
@@ -131,7 +131,7 @@ def format_by_suffix(path: Path) -> str:
     raise InputError(f"{path}: the suffix is none of {known}; name the format with --format")
 
 
-def final_columns(dataset: Dataset) -> Sequence[str]:
+def final_columns(dataset: RecordDataset) -> Sequence[str]:
     """Names of a dataset's final columns, as the features stage has them."""
     from ...workload import Workload
 
@@ -164,9 +164,9 @@ def _plan(source: Source, said: Roles, roles: Roles, surveyed: Survey) -> tuple[
     return uses, Plan(kept, made, form, delimiter, roles.positive)
 
 
-def _described(own: OwnData, plan: Plan, records: int, folder: Path) -> Dataset:
+def _described(own: OwnData, plan: Plan, records: int, folder: Path) -> RecordDataset:
     columns = tuple(Column(use.column, use.role) for use in plan.kept if use.role in ("categorical", "numeric"))
-    return Dataset(
+    return RecordDataset(
         folder=folder,
         name=own.name,
         scale=1.0,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..streams import Stream, WeightedChoice
 from .names import technology_names
-from .streams import Stream, WeightedChoice
 
 TECHNOLOGIES = 6_720
 SEGMENTS = 12

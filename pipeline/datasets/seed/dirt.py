@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .streams import Stream
+from ..streams import Stream
 
 _NULL_CELLS = 0.01
 _SPELLED_OTHERWISE, _REPEATED = 0.20, 0.05

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..streams import Stream, WeightedChoice
 from .catalogue import SEGMENTS
-from .streams import Stream, WeightedChoice
 
 # What categories share evenly, so that each of them occurs at scale 1.
 _EVEN = 0.10

@@ -21,12 +21,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...errors import InputError
-from ..dataset import RECORDS_FILE, Dataset, Maker, Progress
+from ..dataset import RECORDS_FILE, Maker, Progress, RecordDataset
+from ..streams import Stream
 from .catalogue import LATE_SOURCE_BEGINS, SEGMENTS, TECHNOLOGIES, Catalogue
 from .columns import COLUMNS, FIRMOGRAPHICS
 from .dirt import Dirt
 from .firmographics import Firmographics
-from .streams import Stream
 
 RECORDS, NON_ZEROS = 41_776, 641_316
 BATCH = 16_384
@@ -121,7 +121,7 @@ def _list_sizes(count: int, total: int, stream: Stream) -> NDArray[np.int64]:
     return sizes
 
 
-def _make(name: str, folder: Path, scale: float, files: Sequence[Path], progress: Progress) -> Dataset:
+def _make(name: str, folder: Path, scale: float, files: Sequence[Path], progress: Progress) -> RecordDataset:
     records = round(RECORDS * scale)
     if records < 1:
         raise InputError(f"--scale {scale:g}: no record of dataset '{name}' is left; use {1 / RECORDS:.1g} or more")
@@ -134,7 +134,7 @@ def _make(name: str, folder: Path, scale: float, files: Sequence[Path], progress
         for start in range(0, records, BATCH):
             writer.write_table(generator.batch(start))
             progress(min(start + BATCH, records), records)
-    return Dataset(
+    return RecordDataset(
         folder=folder,
         name=name,
         scale=scale,

@@ -3,7 +3,7 @@
 from itertools import product
 
 from ...technologies import normalise
-from .streams import Stream
+from ..streams import Stream
 
 # fmt: off
 # In order of popularity; among them names that hold one another (R and Ruby, Go and Google Analytics, C and C++).

@@ -1,0 +1,300 @@
+"""ALS: who uses what, as a sparse matrix, to a vector per user and per item (Hu, Koren, Volinsky 2008, section 4).
+
+For users u with x_u and items i with y_i, a stored strength r_ui > 0, preference p_ui (1 where stored, else 0) and
+confidence c_ui = 1 + alpha r_ui (1 where nothing is stored), the loss is the sum over *all* pairs
+
+    sum_ui c_ui (p_ui - x_u . y_i)^2  +  sum_u lambda_u |x_u|^2  +  sum_i lambda_i |y_i|^2
+
+and one iteration minimises it over all users, the items held, then over all items, the users held. Regularisation is
+
+- ``plain``: lambda_u = lambda_i = lambda, as in the paper;
+- ``frequency``: lambda_u = lambda (items + alpha n_u) and lambda_i = lambda (users + alpha n_i), with n the stored
+  entries of the row or column (Rendle, Krichene, Zhang, Koren, *Revisiting the performance of iALS*, 2022, section
+  4.2, with nu = 1 and its unobserved weight at 1 / alpha).
+
+What libraries make of a stored value differs: to `implicit` it is c itself, to `irspack` it is alpha r. Here it is r;
+each variant converts. Pairs stored twice are summed. The vector of a user or item without entries is zero.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Literal, cast, get_args
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..contract import Scalar, Stage
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..workload import Workload
+
+Scaling = Literal["plain", "frequency"]
+_BATCH_BYTES = 1 << 26
+"""Memory of one batch of the float64 reference and of the loss."""
+
+
+@dataclass(frozen=True)
+class AlsProblem:
+    """Interactions to factorise, the hyper-parameters, and where all variants start.
+
+    strengths: canonical CSR, users x items, float32, every stored value finite and above 0.
+    user_start, item_start: float32[users, factors] and float32[items, factors].
+    """
+
+    strengths: sp.csr_matrix
+    alpha: float
+    regularization: float
+    scaling: Scaling
+    iterations: int
+    user_start: np.ndarray
+    item_start: np.ndarray
+
+    @property
+    def factors(self) -> int:
+        """Length of each vector."""
+        return self.item_start.shape[1]
+
+    def extra_confidences(self) -> sp.csr_matrix:
+        """CSR, users x items, float32: c - 1 = alpha r of the stored pairs."""
+        return extra_confidences(self.strengths, self.alpha)
+
+    def penalties(self) -> tuple[np.ndarray, np.ndarray]:
+        """float64[users], float64[items]: lambda_u and lambda_i."""
+        users, items = self.strengths.shape
+        user_entries = np.diff(self.strengths.indptr)
+        item_entries = np.bincount(self.strengths.indices, minlength=items)
+        return (
+            penalties(user_entries, items, self.alpha, self.regularization, self.scaling),
+            penalties(item_entries, users, self.alpha, self.regularization, self.scaling),
+        )
+
+
+@dataclass(frozen=True)
+class AlsAnswer:
+    """Vectors found.
+
+    user_factors, item_factors: float32 or float64, users x factors and items x factors.
+    losses: float64[iterations], the loss after each iteration, as the variant has it.
+    """
+
+    user_factors: np.ndarray
+    item_factors: np.ndarray
+    losses: np.ndarray
+
+
+def with_values(matrix: sp.csr_matrix, values: np.ndarray) -> sp.csr_matrix:
+    """The CSR matrix with other values [nnz] in the same places."""
+    return sp.csr_matrix((values, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def extra_confidences(strengths: sp.csr_matrix, alpha: float) -> sp.csr_matrix:
+    """CSR float32: c - 1 = alpha r in the places of the strengths.
+
+    Raises:
+        InputError: one is beyond float32.
+
+    """
+    with np.errstate(over="ignore"):
+        extra = np.float32(alpha) * strengths.data
+    if not np.isfinite(extra).all():
+        raise InputError(f"alpha={alpha:g} times the largest strength is beyond float32; scale the strengths down")
+    return with_values(strengths, extra)
+
+
+def checked_strengths(interactions: sp.spmatrix | sp.sparray) -> sp.csr_matrix:
+    """Canonical float32 CSR of a sparse matrix of strengths, users x items; pairs stored twice are summed.
+
+    Raises:
+        InputError: a strength is NaN, infinite, zero or negative, with its user and item.
+
+    """
+    if not sp.issparse(interactions) or interactions.ndim != 2:
+        raise InputError(f"interactions are a sparse matrix, users x items; this is {type(interactions).__name__}")
+    matrix = sp.csr_matrix(interactions, dtype=np.float32)
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()  # SciPy sums in place, and the arrays may be the caller's
+        matrix.sum_duplicates()
+    wrong = np.flatnonzero(~((matrix.data > 0) & np.isfinite(matrix.data)))
+    if len(wrong):
+        user = int(np.searchsorted(matrix.indptr, wrong[0], side="right")) - 1
+        item, value = matrix.indices[wrong[0]], matrix.data[wrong[0]]
+        raise InputError(
+            f"the strength of user {user} and item {item} is {value}; strengths must be finite and above 0"
+            " (leave the pair out where there is no interaction)"
+        )
+    return matrix
+
+
+def penalties(entries: np.ndarray, others: int, alpha: float, regularization: float, scaling: Scaling) -> np.ndarray:
+    """float64[n]: what the squared length of each of n vectors costs.
+
+    Args:
+        entries: int[n], stored entries of the vector's row.
+        others: vectors of the other side.
+        alpha: confidence per strength.
+        regularization: lambda.
+        scaling: ``plain`` or ``frequency``.
+
+    """
+    if scaling == "plain":
+        return np.full(len(entries), float(regularization))
+    return regularization * (others + alpha * entries)
+
+
+def start(rows: int, factors: int, generator: np.random.Generator) -> np.ndarray:
+    """float32[rows, factors]: normal, vectors of length about 0.1."""
+    return generator.standard_normal((rows, factors), np.float32) * np.float32(0.1 / np.sqrt(factors))
+
+
+def loss(problem: AlsProblem, user_factors: np.ndarray, item_factors: np.ndarray) -> float:
+    """The loss in float64, from the factors alone.
+
+    The sum over all pairs of (x . y)^2 is the sum over X'X * Y'Y (the Gram trick); stored pairs are corrected one by
+    one.
+    """
+    users, items = user_factors.astype(np.float64), item_factors.astype(np.float64)
+    total = float(np.sum((users.T @ users) * (items.T @ items)))
+    for own, vectors in zip(problem.penalties(), (users, items), strict=True):
+        total += float(own @ np.einsum("ij,ij->i", vectors, vectors))
+    rows = np.repeat(np.arange(len(users)), np.diff(problem.strengths.indptr))
+    batch = max(1, _BATCH_BYTES // (16 * users.shape[1]))
+    for at in range(0, len(rows), batch):
+        columns = problem.strengths.indices[at : at + batch]
+        products = np.einsum("ij,ij->i", users[rows[at : at + batch]], items[columns])
+        confidences = 1 + problem.alpha * problem.strengths.data[at : at + batch].astype(np.float64)
+        total += float(np.sum(confidences * (1 - products) ** 2 - products**2))
+    return total
+
+
+def _batches_by_length(lengths: np.ndarray, factors: int) -> Iterator[np.ndarray]:
+    """The numbers of the rows that have entries, in batches of rows of one length."""
+    order = np.argsort(lengths, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+        length = int(lengths[rows[0]])
+        if length == 0:
+            continue
+        batch = max(1, _BATCH_BYTES // (8 * (length + min(length, factors)) * factors))
+        yield from (rows[at : at + batch] for at in range(0, len(rows), batch))
+
+
+def exact_rows(extra: sp.csr_matrix, others: np.ndarray, row_penalties: np.ndarray) -> np.ndarray:
+    """float64[rows, factors]: the vectors that minimise the loss, those of the other side held.
+
+    The normal equations are (Y'Y + lambda_u I + S'WS) x = S'c, S being the n vectors of the row's items, W = c - 1.
+    Where n is below the factors, S' is moved through the inverse and n equations are solved instead.
+
+    Args:
+        extra: CSR, rows x others, c - 1.
+        others: float64[others, factors].
+        row_penalties: float64[rows].
+
+    """
+    factors = others.shape[1]
+    values, basis = np.linalg.eigh(others.T @ others)
+    rotated = others @ basis  # Y'Y is diagonal for it
+    found = np.zeros((extra.shape[0], factors))
+    for rows in _batches_by_length(np.diff(extra.indptr), factors):
+        entries = extra.indptr[rows, None] + np.arange(extra.indptr[rows[0] + 1] - extra.indptr[rows[0]])
+        stored, weights = rotated[extra.indices[entries]], extra.data[entries].astype(np.float64)[:, :, None]
+        diagonal = np.maximum(values, 0) + row_penalties[rows, None]
+        if entries.shape[1] < factors:
+            scaled = stored / diagonal[:, None, :]
+            system = np.eye(entries.shape[1]) + weights * (scaled @ stored.transpose(0, 2, 1))
+            found[rows] = (scaled.transpose(0, 2, 1) @ np.linalg.solve(system, 1 + weights))[:, :, 0]
+        else:
+            system = stored.transpose(0, 2, 1) @ (weights * stored) + diagonal[:, :, None] * np.eye(factors)
+            right = stored.transpose(0, 2, 1) @ (1 + weights)
+            found[rows] = np.linalg.solve(system, right)[:, :, 0]
+    return found @ basis.T
+
+
+def als_problem(
+    interactions: sp.spmatrix | sp.sparray,
+    factors: int,
+    regularization: float,
+    alpha: float,
+    iterations: int,
+    seed: int,
+    scaling: Scaling = "plain",
+) -> AlsProblem:
+    """The problem of a sparse matrix of strengths, users x items, with vectors to start from, drawn by the seed.
+
+    Raises:
+        InputError: `checked_strengths` refuses the matrix, or a hyper-parameter is out of its range.
+
+    """
+    counts = {"factors": factors, "iterations": iterations}
+    for name, value in {**counts, "regularization": regularization, "alpha": alpha}.items():
+        if not (np.isfinite(value) and value > 0):
+            raise InputError(f"{name}={value}: must be above 0 and finite")
+    if scaling not in get_args(Scaling):
+        raise InputError(f"regularization_scaling={scaling!r}: must be one of {', '.join(get_args(Scaling))}")
+    strengths = checked_strengths(interactions)
+    users, items = strengths.shape
+    generator = np.random.default_rng(seed)
+    user_start, item_start = start(users, factors, generator), start(items, factors, generator)
+    return AlsProblem(strengths, alpha, regularization, scaling, iterations, user_start, item_start)
+
+
+class Als(Stage[AlsProblem, AlsAnswer, float]):
+    """Implicit-feedback alternating least squares."""
+
+    name = "als"
+    order = 60
+    summary = "who uses what to a vector per user and item (implicit-feedback ALS)"
+    error_measure = "final loss above that of exact float64 ALS, or off from the loss reported, relative"
+    # Three plain conjugate-gradient steps a row, as libraries take by default, end up to 1 % above exact rows.
+    tolerance = 0.02
+    kinds = ("records", "interactions", "ratings")
+    parameters: ClassVar[Mapping[str, Scalar]] = {
+        "factors": 64,
+        "regularization": 30.0,
+        "regularization_scaling": "plain",
+        "alpha": 10.0,
+        "iterations": 15,
+    }
+
+    def problem(self, workload: "Workload") -> AlsProblem:
+        """Interactions by user and item, of records company x technology; the workload's seed starts the vectors."""
+        parameters = {**self.parameters, **workload.parameters}
+        return als_problem(
+            workload.interactions().matrix,
+            factors=int(parameters["factors"]),
+            regularization=float(parameters["regularization"]),
+            alpha=float(parameters["alpha"]),
+            iterations=int(parameters["iterations"]),
+            seed=int(parameters["seed"]),
+            scaling=cast(Scaling, parameters["regularization_scaling"]),
+        )
+
+    def prefix(self, problem: AlsProblem, records: int) -> AlsProblem:
+        """The first users, and all items."""
+        return replace(problem, strengths=problem.strengths[:records], user_start=problem.user_start[:records])
+
+    def sizes(self, problem: AlsProblem) -> dict[str, int]:
+        """Records (users), items and stored pairs."""
+        records, items = problem.strengths.shape
+        return {"records": records, "items": items, "non-zeros": int(problem.strengths.nnz)}
+
+    def reference(self, problem: AlsProblem) -> float:
+        """The final loss of ALS in float64, every row solved exactly."""
+        extra = problem.extra_confidences()
+        transposed = sp.csr_matrix(extra.T)
+        user_penalties, item_penalties = problem.penalties()
+        users, items = problem.user_start.astype(np.float64), problem.item_start.astype(np.float64)
+        for _ in range(problem.iterations):
+            users = exact_rows(extra, items, user_penalties)
+            items = exact_rows(transposed, users, item_penalties)
+        return loss(problem, users, items)
+
+    def error(self, problem: AlsProblem, answer: AlsAnswer, reference: float) -> float:
+        """By `error_measure`: the loss is recomputed from the factors; a lower one is no error."""
+        shapes = np.shape(answer.user_factors), np.shape(answer.item_factors), np.shape(answer.losses)
+        if shapes != (problem.user_start.shape, problem.item_start.shape, (problem.iterations,)):
+            return float("inf")
+        with np.errstate(invalid="ignore", over="ignore"):  # what is no number is told by the result
+            final = loss(problem, answer.user_factors, answer.item_factors)
+        off = np.array([0.0, final - reference, abs(final - answer.losses[-1])])
+        worst = float(off.max() / max(reference, np.finfo(np.float64).tiny))
+        return worst if np.isfinite(worst) else float("inf")

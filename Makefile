@@ -25,10 +25,12 @@ $(VENV)/installed: pyproject.toml locks/cpu.lock
 	touch $@
 
 run: $(VENV)/installed ## measure the five stages on the seed dataset and on real data (some 8 to 9 minutes on 2 cores)
-	$(BIN)/technobench run --dataset whotracksme --dataset seed --budget $(BUDGET)
+	$(BIN)/technobench run --dataset whotracksme --dataset seed --budget $(BUDGET) \
+		--stage matrix_build --stage features --stage predict --stage shap --stage pipeline
 
 smoke: $(VENV)/installed ## measure a small model on the small real dataset (under a minute)
-	$(BIN)/technobench run --dataset whotracksme --trees 50 --budget 2
+	$(BIN)/technobench run --dataset whotracksme --trees 50 --budget 2 \
+		--stage matrix_build --stage features --stage predict --stage shap --stage pipeline
 
 test: lint ## lint and every test
 	$(BIN)/python -m pytest

@@ -18,7 +18,7 @@ from .conftest import SMALL
         (["run", "-k", "(shap"], "a closing parenthesis is missing"),
         (["run", "-k", "shap naive"], "join names by 'and' or 'or'"),
         (["run", "-k", "matchesnothing"], "the selection is empty"),
-        (["run", "--scale", "2"], "real data and comes at --scale 1 only"),
+        (["run", "--scale", "2"], "whotracksme' comes at --scale 1 only"),
         (["run", "--scale", "-1", "--dataset", "seed"], "must be above 0"),
         (["run", "--param", "colour=red"], "no parameter 'colour'; there are: batch_records"),
         (["run", "--param", "seed=red"], "parameter seed=red: must be of type int"),
@@ -66,15 +66,14 @@ def test_help_shows_its_examples_line_by_line(technobench):
     assert "\\b" not in out + technobench("data", "add", "--help").out
 
 
+STAGES = {"matrix_build", "features", "predict", "shap", "pipeline", "als", "ratings"}
+
+
 def test_list_names_every_stage_and_variant(technobench):
     listed = json.loads(technobench("list", "--json").out)
     names = {(each["stage"], each["variant"]) for each in listed}
-    assert {stage for stage, _ in names} == {"matrix_build", "features", "predict", "shap", "pipeline"}
-    assert {
-        (stage, variant)
-        for stage in ("matrix_build", "features", "predict", "shap", "pipeline")
-        for variant in ("naive", "batched-sparse")
-    } <= names
+    assert {stage for stage, _ in names} == STAGES
+    assert {(stage, variant) for stage in STAGES for variant in ("naive", "batched-sparse")} <= names
     assert {("matrix_build", "cudf"), ("predict", "xgboost-cuda"), ("shap", "xgboost-cuda")} <= names
     text = technobench("list").out
     assert all(variant in text for _, variant in names)

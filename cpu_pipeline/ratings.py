@@ -1,0 +1,117 @@
+"""Estimates of ratings on the CPU.
+
+- naive: Surprise, fold by fold
+- batched-sparse: Slope One and k-NN by products of SciPy's sparse matrices, some rows at a time
+- native: compiled, folds on threads; the classes are for use by themselves
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+
+from ..pipeline.contract import Prepared, variant
+from ..pipeline.errors import UnsupportedModelError
+from ..pipeline.needs import package
+from ..pipeline.rating_models import KNN as NeighbourParameters
+from ..pipeline.rating_models import SlopeOne as SlopeOneParameters
+from ..pipeline.stages.ratings import RatingsProblem, RatingTriples
+from .rating_models.model import (
+    KNN,
+    NMF,
+    SVD,
+    BaselineALS,
+    BaselineSGD,
+    FittedModel,
+    NormalPredictor,
+    SlopeOne,
+    SVDpp,
+    fit,
+)
+
+__all__ = ["KNN", "NMF", "SVD", "BaselineALS", "BaselineSGD", "FittedModel", "NormalPredictor", "SVDpp", "SlopeOne"]
+
+ResultT = TypeVar("ResultT")
+
+
+class _Phases(dict[str, float]):
+    """Seconds of each phase of the last run."""
+
+    def timed(self, phase: str, work: Callable[[], ResultT]) -> ResultT:
+        start = time.perf_counter()
+        done = work()
+        self[phase] = self.get(phase, 0.0) + time.perf_counter() - start
+        return done
+
+
+@variant(package("surprise", "'technobench[peers]'"))
+def naive(problem: RatingsProblem) -> Prepared[np.ndarray]:
+    """Surprise, one fold after the other; its training sets are made beforehand."""
+    from .rating_models.surprise_models import algorithm_of, tested, testset_of, trainset_of
+
+    folds = [
+        (trainset_of(problem.data.of(train)), testset_of(problem.data.of(test)), test)
+        for train, test in problem.splits()
+    ]
+    phases = _Phases()
+
+    def run() -> np.ndarray:
+        phases.clear()
+        estimates = np.empty(len(problem.data))
+        for trainset, testset, test in folds:
+            algorithm = algorithm_of(problem.model)
+            phases.timed("fit", partial(algorithm.fit, trainset))
+            estimates[test] = phases.timed("predict", partial(tested, algorithm, testset, problem.model))
+        return estimates
+
+    return Prepared(run, phases=lambda: phases)
+
+
+@variant()
+def batched_sparse(problem: RatingsProblem) -> Prepared[np.ndarray]:
+    """Slope One and k-NN: what rows have in common by products of sparse matrices; no other model is of products.
+
+    Raises:
+        UnsupportedModelError: the model is trained one rating after the other.
+
+    """
+    from .rating_models.products import estimates_by_products
+
+    if not isinstance(problem.model, NeighbourParameters | SlopeOneParameters):
+        raise UnsupportedModelError(
+            f"{type(problem.model).__name__} learns from one rating after the other, not from products of matrices; "
+            "choose slope-one or a knn model"
+        )
+    return Prepared(lambda: estimates_by_products(problem))
+
+
+@variant(package("numba"))
+def native(problem: RatingsProblem) -> Prepared[np.ndarray]:
+    """Compiled loops in Surprise's order; SVD++ in linear time, no matrix of similarities, folds on threads."""
+    from .kernels.threads import on_threads
+
+    splits = problem.splits()
+    phases = _Phases()
+
+    def fitted(split: tuple[np.ndarray, np.ndarray]) -> FittedModel:
+        data: RatingTriples = problem.data.of(split[0])
+        return fit(problem.model, data.users, data.items, data.ratings, data.scale)
+
+    def estimated(fold: tuple[FittedModel, np.ndarray]) -> np.ndarray:
+        model, test = fold
+        asked = problem.data.of(test)
+        return model.predict(asked.users, asked.items)
+
+    def run() -> np.ndarray:
+        phases.clear()
+        tests = [test for _, test in splits]
+        models = phases.timed("fit", lambda: on_threads(fitted, splits))
+        folds = list(zip(models, tests, strict=True))
+        parts = phases.timed("predict", lambda: on_threads(estimated, folds))
+        estimates = np.empty(len(problem.data))
+        estimates[np.concatenate(tests)] = np.concatenate(parts)
+        return estimates
+
+    return Prepared(run, phases=lambda: phases)

@@ -20,7 +20,7 @@ from .conftest import SMALL
         (["run", "-k", "matchesnothing"], "the selection is empty"),
         (["run", "--scale", "2"], "whotracksme' comes at --scale 1 only"),
         (["run", "--scale", "-1", "--dataset", "seed"], "must be above 0"),
-        (["run", "--param", "colour=red"], "no parameter 'colour'; there are: batch_records"),
+        (["run", "--param", "colour=red"], "no parameter 'colour'; there are: alpha, batch_records"),
         (["run", "--param", "seed=red"], "parameter seed=red: must be of type int"),
         (["run", "--param", "seed"], "write it as NAME=VALUE"),
         (["run", "--max-rss", "lots"], "is no size"),

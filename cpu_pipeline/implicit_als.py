@@ -117,8 +117,8 @@ def _grown(vectors: np.ndarray, rows: int, names: str) -> np.ndarray:
 class ImplicitALS:
     """Alternating least squares on implicit feedback; the loss is that of `technobench.pipeline.stages.als`.
 
-    The result is the same, bit for bit, at any number of threads on one machine. While a fit is at work, BLAS has one
-    thread in the whole process.
+    Work is cut in the same way at any number of threads, so that a seed's result hardly depends on it. While a fit is
+    at work, BLAS has one thread in the whole process.
     """
 
     def __init__(

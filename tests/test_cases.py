@@ -43,12 +43,18 @@ def selection(stages, datasets):
     return list(groups(stages, [], datasets, [1.0], None, {}))
 
 
+RECORD_STAGES = ["matrix_build", "features", "predict", "shap", "pipeline"]
+
+
 def test_stages_are_measured_on_the_kinds_of_datasets_that_they_take():
-    left, lines = fitting(selection([], ["planted", "whotracksme"]), [])
-    assert left == selection([], ["whotracksme"])
+    left, lines = fitting(selection(RECORD_STAGES, ["planted", "whotracksme"]), [])
+    assert left == selection(RECORD_STAGES, ["whotracksme"])
     assert "not measured: stage shap needs records, dataset planted has interactions" in lines
     assert len(lines) == len(left), "each stage of records, once"
-    assert fitting(selection([], ["whotracksme"]), []) == (left, [])
+    assert fitting(selection(RECORD_STAGES, ["whotracksme"]), []) == (left, [])
+    every, _ = fitting(selection([], ["planted", "planted-ratings", "whotracksme"]), [])
+    assert {group.dataset for group in every if group.stage == "als"} == {"planted", "planted-ratings", "whotracksme"}
+    assert {group.dataset for group in every if group.stage == "ratings"} == {"planted-ratings"}
 
 
 def test_a_line_stands_for_all_scales():
@@ -61,7 +67,7 @@ def test_what_was_asked_for_and_does_not_fit_is_an_error():
     with pytest.raises(InputError, match="stage predict needs records, dataset ml-1m has ratings"):
         fitting(selection(["predict"], ["ml-1m"]), ["predict"])
     with pytest.raises(InputError, match="dataset planted has interactions"):
-        fitting(selection([], ["planted"]), [])
+        fitting(selection(RECORD_STAGES, ["planted"]), [])
     with pytest.raises(InputError, match="no dataset 'absent'"):
         fitting(selection([], ["absent"]), [])
 

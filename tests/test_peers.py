@@ -13,7 +13,12 @@ from .test_packaging import ROOT, locked, requirements
 from .test_stage_predict import scoring_problem
 from .variants import answer_of
 
-DISTRIBUTIONS = {"daal4py": "scikit-learn-intelex", "lignum": "pylignum", "woodelf": "woodelf-explainer"}
+DISTRIBUTIONS = {
+    "daal4py": "scikit-learn-intelex",
+    "lignum": "pylignum",
+    "woodelf": "woodelf-explainer",
+    "surprise": "scikit-surprise",
+}
 """Distributions that are not named as what is imported from them."""
 FOLDER = ROOT / "cpu_pipeline" / "peers"
 DOCUMENT = (ROOT / "docs" / "peers.md").read_text(encoding="utf-8")
@@ -25,8 +30,9 @@ def variants_of_peers():
 
 
 def test_the_extra_is_what_the_peers_need():
-    text = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py"))
+    text = "".join(path.read_text(encoding="utf-8") for path in FOLDER.parent.rglob("*.py"))
     imported = set(re.findall(r'peer\("(\w+)"\)', text))
+    imported |= set(re.findall(r"""package\("(\w+)", "'technobench\[peers\]'"\)""", text))
     assert {DISTRIBUTIONS.get(name, name) for name in imported} == set(requirements("peers"))
 
 

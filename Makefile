@@ -12,6 +12,7 @@ GPU_LOCK ?= locks/gpu-cu12.lock
 export TECHNOBENCH_HOME ?= $(CURDIR)/.technobench
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 BUDGET ?= 30
+SCORING_STAGES := --stage matrix_build --stage features --stage predict --stage shap
 PEERS_BUDGET ?= 100
 
 help: ## what can be made
@@ -25,12 +26,11 @@ $(VENV)/installed: pyproject.toml locks/cpu.lock
 	touch $@
 
 run: $(VENV)/installed ## measure the five stages on the seed dataset and on real data (some 8 to 9 minutes on 2 cores)
-	$(BIN)/technobench run --dataset whotracksme --dataset seed --budget $(BUDGET) \
-		--stage matrix_build --stage features --stage predict --stage shap --stage pipeline
+	$(BIN)/technobench run --dataset whotracksme --dataset seed $(SCORING_STAGES) --stage pipeline \
+		--budget $(BUDGET)
 
 smoke: $(VENV)/installed ## measure a small model on the small real dataset (under a minute)
-	$(BIN)/technobench run --dataset whotracksme --trees 50 --budget 2 \
-		--stage matrix_build --stage features --stage predict --stage shap --stage pipeline
+	$(BIN)/technobench run --dataset whotracksme $(SCORING_STAGES) --stage pipeline --trees 50 --budget 2
 
 test: lint ## lint and every test
 	$(BIN)/python -m pytest
@@ -48,7 +48,7 @@ $(PEERS_VENV)/installed: pyproject.toml locks/peers.lock
 	touch $@
 
 peers: $(PEERS_VENV)/installed ## the native variants against other people's libraries
-	$(PEERS_VENV)/bin/technobench run --dataset seed --stage matrix_build --stage features --stage predict --stage shap \
+	$(PEERS_VENV)/bin/technobench run --dataset seed $(SCORING_STAGES) \
 		-k "not naive" --budget $(PEERS_BUDGET)
 
 $(GPU_VENV)/installed: pyproject.toml $(GPU_LOCK)

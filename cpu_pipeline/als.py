@@ -21,6 +21,7 @@ from ..pipeline.errors import InputError
 from ..pipeline.needs import package
 from ..pipeline.stages.als import AlsAnswer, AlsProblem, loss, with_values
 from .implicit_als import ALSModel, ImplicitALS, fit
+from .peers.needs import peer
 
 if TYPE_CHECKING:
     from implicit.cpu.als import AlternatingLeastSquares
@@ -122,7 +123,7 @@ def batched_sparse(problem: AlsProblem) -> Prepared[AlsAnswer]:
     return _of_implicit(problem, use_cg=True)
 
 
-@variant(package("irspack", "'technobench[peers]'"))
+@variant(peer("irspack"))
 def irspack(problem: AlsProblem) -> Prepared[AlsAnswer]:
     """`irspack`'s iALS core, three conjugate-gradient steps a row, its default."""
     from irspack.recommenders import _ials_core as core

@@ -5,11 +5,6 @@
 - native: compiled, folds on threads; the classes are for use by themselves
 """
 
-import time
-from collections.abc import Callable
-from functools import partial
-from typing import TypeVar
-
 import numpy as np
 
 from ..pipeline.contract import Prepared, variant
@@ -18,6 +13,7 @@ from ..pipeline.needs import package
 from ..pipeline.rating_models import KNN as NeighbourParameters
 from ..pipeline.rating_models import SlopeOne as SlopeOneParameters
 from ..pipeline.stages.ratings import RatingsProblem, RatingTriples
+from .peers.needs import peer
 from .rating_models.model import (
     KNN,
     NMF,
@@ -30,23 +26,12 @@ from .rating_models.model import (
     SVDpp,
     fit,
 )
+from .stopwatch import Stopwatch
 
 __all__ = ["KNN", "NMF", "SVD", "BaselineALS", "BaselineSGD", "FittedModel", "NormalPredictor", "SVDpp", "SlopeOne"]
 
-ResultT = TypeVar("ResultT")
 
-
-class _Phases(dict[str, float]):
-    """Seconds of each phase of the last run."""
-
-    def timed(self, phase: str, work: Callable[[], ResultT]) -> ResultT:
-        start = time.perf_counter()
-        done = work()
-        self[phase] = self.get(phase, 0.0) + time.perf_counter() - start
-        return done
-
-
-@variant(package("surprise", "'technobench[peers]'"))
+@variant(peer("surprise"))
 def naive(problem: RatingsProblem) -> Prepared[np.ndarray]:
     """Surprise, one fold after the other; its training sets are made beforehand."""
     from .rating_models.surprise_models import algorithm_of, tested, testset_of, trainset_of
@@ -55,18 +40,20 @@ def naive(problem: RatingsProblem) -> Prepared[np.ndarray]:
         (trainset_of(problem.data.of(train)), testset_of(problem.data.of(test)), test)
         for train, test in problem.splits()
     ]
-    phases = _Phases()
+    watch = Stopwatch()
 
     def run() -> np.ndarray:
-        phases.clear()
+        watch.seconds.clear()
         estimates = np.empty(len(problem.data))
         for trainset, testset, test in folds:
             algorithm = algorithm_of(problem.model)
-            phases.timed("fit", partial(algorithm.fit, trainset))
-            estimates[test] = phases.timed("predict", partial(tested, algorithm, testset, problem.model))
+            with watch.phase("fit"):
+                algorithm.fit(trainset)
+            with watch.phase("predict"):
+                estimates[test] = tested(algorithm, testset, problem.model)
         return estimates
 
-    return Prepared(run, phases=lambda: phases)
+    return Prepared(run, phases=lambda: watch.seconds)
 
 
 @variant()
@@ -93,7 +80,7 @@ def native(problem: RatingsProblem) -> Prepared[np.ndarray]:
     from .kernels.threads import on_threads
 
     splits = problem.splits()
-    phases = _Phases()
+    watch = Stopwatch()
 
     def fitted(split: tuple[np.ndarray, np.ndarray]) -> FittedModel:
         data: RatingTriples = problem.data.of(split[0])
@@ -105,13 +92,14 @@ def native(problem: RatingsProblem) -> Prepared[np.ndarray]:
         return model.predict(asked.users, asked.items)
 
     def run() -> np.ndarray:
-        phases.clear()
+        watch.seconds.clear()
         tests = [test for _, test in splits]
-        models = phases.timed("fit", lambda: on_threads(fitted, splits))
-        folds = list(zip(models, tests, strict=True))
-        parts = phases.timed("predict", lambda: on_threads(estimated, folds))
+        with watch.phase("fit"):
+            models = on_threads(fitted, splits)
+        with watch.phase("predict"):
+            parts = on_threads(estimated, list(zip(models, tests, strict=True)))
         estimates = np.empty(len(problem.data))
         estimates[np.concatenate(tests)] = np.concatenate(parts)
         return estimates
 
-    return Prepared(run, phases=lambda: phases)
+    return Prepared(run, phases=lambda: watch.seconds)

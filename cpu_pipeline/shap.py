@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.needs import package
-from ..pipeline.scoring import ScoringProblem, contributions_in_batches, dense_rows, ran_on
+from ..pipeline.scoring import ScoringProblem, contributions_in_batches, dense_rows, explained_in_batches, ran_on
 from ..pipeline.stages.shap import CompactContributions
 from .shap_interactions import CompactInteractions, ShapInteractions
 from .tree_shap import CompactValues, TopContributions, TreeShap
@@ -72,8 +72,7 @@ def shap_tree_explainer(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
     explainer = _explainer(booster)
 
     def run() -> sp.csr_matrix:
-        parts = [sp.csr_matrix(_with_bias(explainer, dense_rows(batch))) for _, batch in problem.batches()]
-        return sp.csr_matrix(sp.vstack(parts, format="csr"))
+        return explained_in_batches(problem, lambda batch: _with_bias(explainer, dense_rows(batch)))
 
     return Prepared(run, ran_on=lambda: ran_on(booster))
 

@@ -1,7 +1,7 @@
 """SHAP interaction values on the CPU, by the same tables as `tree_shap`, of the pairs of features that can interact."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -9,13 +9,10 @@ import scipy.sparse as sp
 from ..pipeline.errors import InputError
 from ..pipeline.forest import Forest
 from ..pipeline.shap_cells import ShapCells
-from ..pipeline.shap_tables import MOST_BYTES
 from .cell_sums import ROWS_PER_STEP, CellSums, by_tiles
 from .matrix_rows import blocks
+from .tree_explainer import TreeExplainer
 from .tree_shap import ROWS_AT_A_TIME, TILE_ROWS, index_type
-
-if TYPE_CHECKING:
-    import xgboost
 
 SCRATCH_BYTES = 16 << 20
 """What a tile's sums may take on each thread, down to the fewest rows that a tile can have."""
@@ -45,7 +42,7 @@ class _Layout(NamedTuple):
     places: list[np.ndarray]
 
 
-class ShapInteractions:
+class ShapInteractions(TreeExplainer):
     """Exact path-dependent SHAP interaction values of an XGBoost model, as its ``pred_interactions`` defines them.
 
     An element off the diagonal is half of the Shapley interaction index of two features (Lundberg, Erion and Lee 2018,
@@ -60,35 +57,15 @@ class ShapInteractions:
 
     def __init__(self, forest: Forest, outputs: list[CellSums]) -> None:
         """Take what `from_forest` builds."""
-        self.forest, self._outputs = forest, outputs
-        self.features = forest.used_features
+        super().__init__(forest, outputs)
         self._pair_keys = np.unique(np.concatenate([self._keys(output) for output in outputs]))
         self.pairs = np.column_stack(np.divmod(self._pair_keys, forest.features)).astype(np.int32)
         self.interaction_values(sp.csr_matrix((1, forest.features), dtype=np.float32))
         self.interaction_values(np.zeros((1, forest.features), np.float32))
 
-    @classmethod
-    def from_booster(
-        cls, booster: "xgboost.Booster", iteration_range: tuple[int, int] | None = None
-    ) -> "ShapInteractions":
-        """Explain all trees of a booster, or those of some boosting rounds: ``(0, booster.best_iteration + 1)``.
-
-        Raises:
-            UnsupportedModelError: as `Forest.from_model`, or a split of the model has no cover.
-            InputError: the model has no such rounds.
-
-        """
-        return cls.from_forest(Forest.from_model(bytes(booster.save_raw("json")), iteration_range))
-
-    @classmethod
-    def from_forest(cls, forest: Forest, most_table_bytes: int = MOST_BYTES) -> "ShapInteractions":
-        """Explain a forest, with tables of at most so many bytes; trees beyond them are walked, which is slower."""
-        return cls(forest, CellSums.of_outputs(forest, ShapCells.of_interactions, most_table_bytes))
-
-    @property
-    def bias(self) -> np.ndarray:
-        """float64[outputs]: the mean margin, which is left where no feature is known."""
-        return np.array([output.bias for output in self._outputs])
+    @staticmethod
+    def _cells_of(forest: Forest) -> ShapCells:
+        return ShapCells.of_interactions(forest)
 
     def interaction_values(self, matrix: Any, output: Literal["csr", "compact", "dense"] = "csr") -> Any:
         """Interaction values of each row, float32, in units of the margin.
@@ -108,7 +85,7 @@ class ShapInteractions:
         if output not in ("csr", "compact", "dense"):
             raise InputError(f"output={output!r} is not known; choose csr, compact or dense")
         rows, outputs, side = matrix.shape[0], len(self._outputs), self.forest.features + 1
-        shape = (rows, outputs) if outputs > 1 else (rows,)
+        shape = rows, *self._each_output
         if output == "compact":
             layout = self._compact_layout
             values = self._written(matrix, layout).reshape(*shape, layout.width // outputs)
@@ -173,9 +150,8 @@ class ShapInteractions:
             part = values[start : start + rows.length]
 
             def write(number: int, tile: slice, sums: np.ndarray, part: np.ndarray = part) -> None:
-                sums[-1] = self._outputs[
-                    number
-                ].bias  # nothing but zeros is ever added to the scrap, which has its place
+                # The scrap, to which nothing but zeros is ever added, gives the bias its place.
+                sums[-1] = self._outputs[number].bias
                 places = tile.start, tile.stop - tile.start
                 write_cells(sums, layout.cells[number], layout.places[number], part, *places)
 

@@ -1,18 +1,16 @@
 """The technology column of a Parquet file, a row group at a time and some rows of it at a time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..pipeline.errors import InputError
+from ..pipeline.parquet_source import BYTES_AT_A_TIME, errors_named
 from .technology_items import check_type
 
 _ROWS_AT_A_TIME = 1 << 16
-_BYTES_AT_A_TIME = 1 << 20
-"""Bytes of a column that are read at a time, so that a row group of any size takes no more memory."""
 
 
 class TechnologyFile:
@@ -29,7 +27,7 @@ class TechnologyFile:
 
         """
         self._source, self._column = source, column
-        with self._errors_named():
+        with errors_named(self._name):
             self._footer = pq.read_metadata(self._opened())
             schema = self._footer.schema.to_arrow_schema()
         count = schema.names.count(column)
@@ -50,8 +48,8 @@ class TechnologyFile:
             InputError: the file is damaged there.
 
         """
-        options = {"metadata": self._footer, "read_dictionary": self._dictionaries, "buffer_size": _BYTES_AT_A_TIME}
-        with self._errors_named(), pq.ParquetFile(self._opened(), **options) as file:
+        options = {"metadata": self._footer, "read_dictionary": self._dictionaries, "buffer_size": BYTES_AT_A_TIME}
+        with errors_named(self._name), pq.ParquetFile(self._opened(), **options) as file:
             batches = file.iter_batches(_ROWS_AT_A_TIME, row_groups=[group], columns=[self._column], use_threads=False)
             for batch in batches:
                 if batch.num_rows:
@@ -69,13 +67,3 @@ class TechnologyFile:
         schema = self._footer.schema
         leaves = [schema.column(leaf).path for leaf in range(len(schema))]
         return [path for path in leaves if path.startswith(f"{self._column}.")]
-
-    @contextmanager
-    def _errors_named(self) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError:
-            raise InputError(f"{self._name}: no such file") from None
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{self._name}: cannot be read as Parquet ({reason}); write it again") from error

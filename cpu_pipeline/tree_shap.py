@@ -1,7 +1,7 @@
 """Pattern-table TreeSHAP on the CPU: set-up once per model, then explanations at memory speed."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -9,12 +9,9 @@ import scipy.sparse as sp
 from ..pipeline.errors import InputError
 from ..pipeline.forest import Forest
 from ..pipeline.shap_cells import ShapCells
-from ..pipeline.shap_tables import MOST_BYTES
 from .cell_sums import ROWS_PER_STEP, CellSums, by_tiles
 from .matrix_rows import Rows, blocks
-
-if TYPE_CHECKING:
-    import xgboost
+from .tree_explainer import TreeExplainer
 
 TILE_ROWS = 255 * ROWS_PER_STEP
 ROWS_AT_A_TIME = 8 * TILE_ROWS
@@ -42,7 +39,7 @@ class TopContributions(NamedTuple):
     values: np.ndarray
 
 
-class TreeShap:
+class TreeShap(TreeExplainer):
     """Exact path-dependent SHAP values of an XGBoost model, as its ``pred_contribs`` defines them.
 
     Set-up (tables, compilation where the cache on disk has none) is done when an object is made; it may be used from
@@ -57,8 +54,7 @@ class TreeShap:
 
     def __init__(self, forest: Forest, outputs: list[CellSums]) -> None:
         """Take what `from_forest` builds."""
-        self.forest, self._outputs = forest, outputs
-        self.features = forest.used_features
+        super().__init__(forest, outputs)
         # Each output has its used features and its bias in columns of one array, from this one on.
         self._first_columns = np.cumsum([0, *(len(output.features) + 1 for output in outputs)]).tolist()
         self._stored_columns = self._columns_in(np.arange(forest.features))
@@ -67,26 +63,9 @@ class TreeShap:
         self.shap_values(np.zeros((1, forest.features), np.float32))
         self.top_contributions(sp.csr_matrix((1, forest.features), dtype=np.float32), 1)
 
-    @classmethod
-    def from_booster(cls, booster: "xgboost.Booster", iteration_range: tuple[int, int] | None = None) -> "TreeShap":
-        """Explain all trees of a booster, or those of some boosting rounds: ``(0, booster.best_iteration + 1)``.
-
-        Raises:
-            UnsupportedModelError: as `Forest.from_model`, or a split of the model has no cover.
-            InputError: the model has no such rounds.
-
-        """
-        return cls.from_forest(Forest.from_model(bytes(booster.save_raw("json")), iteration_range))
-
-    @classmethod
-    def from_forest(cls, forest: Forest, most_table_bytes: int = MOST_BYTES) -> "TreeShap":
-        """Explain a forest, with tables of at most so many bytes; trees beyond them are walked, which is slower."""
-        return cls(forest, CellSums.of_outputs(forest, ShapCells.of_features, most_table_bytes))
-
-    @property
-    def bias(self) -> np.ndarray:
-        """float64[outputs]: the mean margin, which is left where no feature is known."""
-        return np.array([output.bias for output in self._outputs])
+    @staticmethod
+    def _cells_of(forest: Forest) -> ShapCells:
+        return ShapCells.of_features(forest)
 
     def shap_values(
         self, matrix: Any, output: Literal["csr", "compact", "dense"] = "csr", with_scores: bool = False
@@ -159,11 +138,6 @@ class TreeShap:
         means = np.zeros((*self._each_output, self.forest.features))
         means[..., self.features] = total / max(1, matrix.shape[0])
         return means
-
-    @property
-    def _each_output(self) -> tuple[int, ...]:
-        """The axis of the outputs, which a model of one output has not."""
-        return (len(self._outputs),) if len(self._outputs) > 1 else ()
 
     def _columns_in(self, features: np.ndarray) -> np.ndarray:
         """int64: where the columns of ``values`` belong, if each output has the given features and a bias, in order."""

@@ -19,8 +19,25 @@ def _at_least(least: float, **given: float) -> None:
             raise InputError(f"{name}={value!r} must be at least {least:g}")
 
 
+class _ByGradientDescent:
+    """What `SVD` and `SVDpp` have in common."""
+
+    factors: int
+    epochs: int
+    init_std_dev: float
+    rate: float
+    regularization: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained."""
+        _at_least(1, factors=self.factors)
+        _at_least(0, epochs=self.epochs, init_std_dev=self.init_std_dev, rate=self.rate)
+        _at_least(0, regularization=self.regularization, seed=self.seed)
+
+
 @dataclass(frozen=True)
-class SVD:
+class SVD(_ByGradientDescent):
     """``mean + b_u + b_i + q_i.p_u`` by stochastic gradient descent (Koren, Bell, Volinsky 2009, eq. 5).
 
     biased: without it ``q_i.p_u`` alone, probabilistic matrix factorization (Salakhutdinov, Mnih 2008).
@@ -37,15 +54,9 @@ class SVD:
     regularization: float = 0.02
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be trained."""
-        _at_least(1, factors=self.factors)
-        _at_least(0, epochs=self.epochs, init_std_dev=self.init_std_dev, rate=self.rate)
-        _at_least(0, regularization=self.regularization, seed=self.seed)
-
 
 @dataclass(frozen=True)
-class SVDpp:
+class SVDpp(_ByGradientDescent):
     """``mean + b_u + b_i + q_i.(p_u + sum of y_j over the n items of u / sqrt(n))`` (Koren 2008, section 4).
 
     cache_ratings: Surprise keeps a copy of each user's items; the answer is the same.
@@ -59,12 +70,6 @@ class SVDpp:
     rate: float = 0.007
     regularization: float = 0.02
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be trained."""
-        _at_least(1, factors=self.factors)
-        _at_least(0, epochs=self.epochs, init_std_dev=self.init_std_dev, rate=self.rate)
-        _at_least(0, regularization=self.regularization, seed=self.seed)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ import pyarrow.parquet as pq
 
 from .datasets.dataset import Column
 from .errors import InputError
+from .parquet_source import BYTES_AT_A_TIME, errors_named
 
-BYTES_AT_A_TIME = 1 << 20
-"""Bytes of a column that are read at a time, so that a row group of any size takes no more memory."""
 _ROWS_AT_A_TIME = 1 << 16
 
 
@@ -90,7 +89,7 @@ class RecordFile:
     @contextmanager
     def _opened(self, dictionaries: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
         where = "the records" if isinstance(self.source, pa.Buffer) else self.source
-        try:
+        with errors_named(where):
             source = pa.BufferReader(self.source) if isinstance(self.source, pa.Buffer) else self.source
             footer = pq.read_metadata(source)
             self._check(footer.schema.to_arrow_schema(), where)
@@ -102,11 +101,6 @@ class RecordFile:
                 pre_buffer=False,
             ) as file:
                 yield file
-        except FileNotFoundError:
-            raise InputError(f"{where}: no such file") from None
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{where}: cannot be read as Parquet ({reason}); write it again") from error
 
     def _check(self, schema: pa.Schema, where: Path | str) -> None:
         kinds = {self.technologies: "text", **{column.name: column.kind for column in self.columns}}

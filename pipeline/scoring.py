@@ -146,10 +146,15 @@ def contributions(booster: "xgboost.Booster", matrix: sp.csr_matrix) -> np.ndarr
     return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
-def contributions_in_batches(booster: "xgboost.Booster", problem: ScoringProblem) -> sp.csr_matrix:
-    """CSR float32 n x outputs * (p + 1): `contributions` by batches, so that no more than one batch is ever dense."""
-    parts = [sp.csr_matrix(contributions(booster, batch)) for _, batch in problem.batches()]
+def explained_in_batches(problem: ScoringProblem, explain: Callable[[sp.csr_matrix], np.ndarray]) -> sp.csr_matrix:
+    """CSR float32 n x outputs * (p + 1), by batches: no more than one batch is ever dense."""
+    parts = [sp.csr_matrix(explain(batch)) for _, batch in problem.batches()]
     return sp.csr_matrix(sp.vstack(parts, format="csr"))
+
+
+def contributions_in_batches(booster: "xgboost.Booster", problem: ScoringProblem) -> sp.csr_matrix:
+    """`contributions` batch by batch, as `explained_in_batches` joins them."""
+    return explained_in_batches(problem, lambda batch: contributions(booster, batch))
 
 
 def ran_on(booster: "xgboost.Booster") -> str:

@@ -32,7 +32,6 @@ def variants_of_peers():
 def test_the_extra_is_what_the_peers_need():
     text = "".join(path.read_text(encoding="utf-8") for path in FOLDER.parent.rglob("*.py"))
     imported = set(re.findall(r'peer\("(\w+)"\)', text))
-    imported |= set(re.findall(r"""package\("(\w+)", "'technobench\[peers\]'"\)""", text))
     assert {DISTRIBUTIONS.get(name, name) for name in imported} == set(requirements("peers"))
 
 

@@ -197,13 +197,14 @@ def one_record(matrix: sp.csr_matrix, model: bytes) -> None:
     from technobench.cpu_pipeline.predict import Forest
     from technobench.cpu_pipeline.technology_matrix import TechnologyEncoder
     from technobench.pipeline.datasets import catalogue
+    from technobench.pipeline.scoring import dense_rows
     from technobench.pipeline.workload import Workload
 
     booster = xgboost.Booster(model_file=bytearray(model))
     booster.set_param({"nthread": thread_count()})
     forest = Forest.from_booster(booster)
     records = [matrix[record] for record in range(RECORDS_ONE_BY_ONE)]
-    dense = [np.where(record.toarray() == 0, np.float32(np.nan), record.toarray()) for record in records]
+    dense = [dense_rows(record) for record in records]
     rows = []
     for form, each in (("CSR row", records), ("dense row", dense)):
         ours, theirs = [], []

@@ -5,14 +5,12 @@
 - ``woodelf``: WOODELF, tables of decision patterns in NumPy
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import scipy.sparse as sp
 
 from ...pipeline.contract import Prepared, variant
 from ...pipeline.needs import package
-from ...pipeline.scoring import ScoringProblem, contributions, dense_rows
+from ...pipeline.scoring import ScoringProblem, contributions, dense_rows, explained_in_batches
 from .needs import peer
 from .oneapi import daal_model
 
@@ -29,12 +27,6 @@ def _with_bias(values: sp.csr_matrix, bias: float) -> sp.csr_matrix:
     return sp.csr_matrix(sp.hstack([values, column], format="csr", dtype=np.float32))
 
 
-def _in_batches(problem: ScoringProblem, explain: Callable[[np.ndarray], np.ndarray]) -> sp.csr_matrix:
-    """Explanations of dense rows, batch by batch, none of which stays dense."""
-    parts = [sp.csr_matrix(explain(dense_rows(batch))) for _, batch in problem.batches()]
-    return sp.csr_matrix(sp.vstack(parts, format="csr"))
-
-
 @variant(package("shap"))
 def shap_extension(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
     """The C++ of the package shap, not allowed to call XGBoost; batches of 1,000 dense rows, on one thread."""
@@ -44,17 +36,22 @@ def shap_extension(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
     explainer.model.model_type = "internal"  # as shap calls models that no library explains for it
     bias = _bias(problem)
 
-    def values(rows: np.ndarray) -> np.ndarray:
+    def values(batch: sp.csr_matrix) -> np.ndarray:
+        rows = dense_rows(batch)
         return explainer.shap_values(rows, tree_limit=-1, check_additivity=False)  # -1: all trees, no best iteration
 
-    return Prepared(lambda: _with_bias(_in_batches(problem, values), bias))
+    return Prepared(lambda: _with_bias(explained_in_batches(problem, values), bias))
 
 
 @variant(peer("daal4py"))
 def daal4py(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
     """Intel oneDAL by daal4py's model builder, batches of 1,000 dense rows; a sparse answer."""
     model = daal_model(problem.booster())
-    return Prepared(lambda: _in_batches(problem, lambda rows: model.predict(rows, pred_contribs=True)))
+
+    def values(batch: sp.csr_matrix) -> np.ndarray:
+        return model.predict(dense_rows(batch), pred_contribs=True)
+
+    return Prepared(lambda: explained_in_batches(problem, values))
 
 
 @variant(peer("woodelf"))

@@ -23,7 +23,7 @@ from ..contract import Stage
 from ..datasets.dataset import RecordDataset
 from ..forest import Forest
 from ..record_file import RecordFile
-from ..scoring import ScoringProblem, scaled_error
+from ..scoring import ScoringProblem, margins, scaled_error
 from ..technologies import normalise
 from .features import Features, FeaturesAnswer, FeaturesProblem
 from .matrix_build import MatrixAnswer, MatrixBuild, MatrixProblem
@@ -31,6 +31,8 @@ from .predict import Predict
 from .shap import Shap, ShapReference
 
 if TYPE_CHECKING:
+    import xgboost
+
     from ..workload import Workload
 
 PHASES = ("read", "matrix", "features", "predict", "shap")
@@ -69,12 +71,16 @@ class PipelineProblem:
     @cached_property
     def explained(self) -> int:
         """Features in every explanation: ``top``, or all that the model uses."""
-        return min(self.top, len(self._scoring.booster().get_score(importance_type="weight")))
+        return min(self.top, len(self._booster.get_score(importance_type="weight")))
 
     @cached_property
-    def outputs(self) -> int:
-        """Scores of a record: 1, or as many as the model has classes or targets."""
-        return self.forest().outputs
+    def each_output(self) -> tuple[int, ...]:
+        """The axis of the outputs (classes, targets), which a model of one output has not."""
+        return self._scoring.nothing_of(lambda record: margins(self._booster, record)).shape[1:]
+
+    @cached_property
+    def _booster(self) -> "xgboost.Booster":
+        return self._scoring.booster()
 
     def forest(self) -> Forest:
         """The model's trees.
@@ -152,7 +158,7 @@ class PipelineAnswer:
     @classmethod
     def empty(cls, problem: PipelineProblem) -> "PipelineAnswer":
         """Room for all records."""
-        each = (problem.records, problem.outputs) if problem.outputs > 1 else (problem.records,)
+        each = problem.records, *problem.each_output
         shape = *each, problem.explained
         return cls(np.empty(each, np.float32), np.empty(shape, np.int32), np.empty(shape, np.float32))
 

@@ -236,6 +236,7 @@ class CaseRun:
             parameters=self.group.parameters,
             problem_digest=self.problem_digest,
             phases=_median_phases(self.rounds),
+            quality=self.graded[-1].quality if self.graded else None,
             extrapolation=self.extrapolation,
             monitored=watched,
             alerts=[*self.settings.alerts, *self._alerts(max(peaks, default=0))],

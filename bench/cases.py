@@ -1,8 +1,9 @@
 """Which cases a run has: stages x variants x datasets x scales, chosen by name or by expression."""
 
+import itertools
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..pipeline import registry
@@ -17,17 +18,22 @@ _TOKEN = re.compile(r"\s*(\(|\)|[^\s()]+)")
 
 @dataclass(frozen=True)
 class Group:
-    """Variants of one stage on one problem: compared with each other, so measured in turn."""
+    """Variants of one stage on one problem: compared with each other, so measured in turn.
+
+    varied: the parameters that tell this group from others of the run.
+    """
 
     stage: str
     dataset: str
     scale: float
     parameters: dict[str, Scalar]
     variants: tuple[Variant, ...] = field(compare=False)
+    varied: tuple[str, ...] = field(default=(), compare=False)
 
     def case_name(self, variant: Variant) -> str:
-        """``stage/variant dataset@scale``, what expressions are matched against."""
-        return f"{self.stage}/{variant.name} {self.dataset}@{self.scale:g}"
+        """``stage/variant dataset@scale``, with varied parameters as ``name=value``: what expressions match."""
+        varied = [f"{name}={self.parameters[name]}" for name in self.varied]
+        return " ".join([f"{self.stage}/{variant.name} {self.dataset}@{self.scale:g}", *varied])
 
 
 def matches(expression: str, text: str) -> bool:
@@ -78,7 +84,7 @@ def matches(expression: str, text: str) -> bool:
     return value
 
 
-def parameters_of(stage: str, given: dict[str, str]) -> dict[str, Scalar]:
+def parameters_of(stage: str, given: Mapping[str, str]) -> dict[str, Scalar]:
     """The stage's and the workload's parameters, with those given as text put in, each of its default's type.
 
     A given name that this stage lacks but another has is left out: one option may serve a whole matrix.
@@ -96,6 +102,21 @@ def parameters_of(stage: str, given: dict[str, str]) -> dict[str, Scalar]:
         if name in defaults:
             chosen[name] = _typed(name, text, type(defaults[name]))
     return chosen
+
+
+def parameter_sets(stage: str, given: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Scalar]]:
+    """`parameters_of` every combination of the values given for the names that the stage has; no set comes twice.
+
+    Raises:
+        InputError: as `parameters_of`.
+
+    """
+    seen: list[dict[str, Scalar]] = []
+    for values in itertools.product(*given.values()):
+        found = parameters_of(stage, dict(zip(given, values, strict=True)))
+        if found not in seen:
+            seen.append(found)
+            yield found
 
 
 def _typed(name: str, text: str, kind: type) -> Scalar:
@@ -126,9 +147,11 @@ def groups(
     datasets: Sequence[str],
     scales: Sequence[float],
     expression: str | None,
-    given: dict[str, str],
+    given: Mapping[str, Sequence[str]],
 ) -> Iterator[Group]:
     """The groups of a run in order; an empty selection of stages or variants means all.
+
+    ``given`` has one value or more for each parameter named; there is a group for every combination.
 
     Raises:
         InputError: unknown names, or nothing left.
@@ -143,17 +166,19 @@ def groups(
             for stage in registry.stages():
                 if stages and stage not in stages:
                     continue
-                empty = Group(stage, dataset, scale, parameters_of(stage, given), ())
-                chosen = tuple(
-                    each
-                    for each in found
-                    if each.stage == stage
-                    and (not variants or each.name in variants)
-                    and (expression is None or matches(expression, empty.case_name(each)))
-                )
-                if chosen:
-                    nothing = False
-                    yield Group(stage, dataset, scale, empty.parameters, chosen)
+                for parameters in parameter_sets(stage, given):
+                    varied = tuple(name for name, values in given.items() if name in parameters and len(values) > 1)
+                    empty = Group(stage, dataset, scale, parameters, (), varied)
+                    chosen = tuple(
+                        each
+                        for each in found
+                        if each.stage == stage
+                        and (not variants or each.name in variants)
+                        and (expression is None or matches(expression, empty.case_name(each)))
+                    )
+                    if chosen:
+                        nothing = False
+                        yield replace(empty, variants=chosen)
     if nothing:
         raise InputError("the selection is empty: no variant matches; see 'technobench list'")
 

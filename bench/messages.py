@@ -60,11 +60,15 @@ class Ran(msgspec.Struct, frozen=True, tag=True):
 
 
 class Graded(msgspec.Struct, frozen=True, tag=True):
-    """The last answer is graded; ``error`` is None where there is no reference, and ``why``; infinity is sent as -1."""
+    """The last answer is graded; ``error`` is None where there is no reference, and ``why``; infinity is sent as -1.
+
+    quality: `Stage.quality` of a right answer to the whole problem.
+    """
 
     fetch_seconds: float
     error: float | None
     why: str | None = None
+    quality: dict[str, float] | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -89,6 +89,11 @@ def error_of(row: Row) -> str:
     return "-" if row.error is None else f"{row.error:.2g}"
 
 
+def quality_of(row: Row) -> str:
+    """The main measure of how good the answer is, with its name."""
+    return "-" if not row.quality else "{} {:.4g}".format(*next(iter(row.quality.items())))
+
+
 def reason_of(row: Row) -> str:
     """Why the row is not ok, what did the work instead, and what to know before using its figures."""
     parts = [row.reason or ""]
@@ -127,13 +132,22 @@ def by_stage(rows: Sequence[Row]) -> Iterator[list[Row]]:
         yield sorted(members, key=_slowest_first)
 
 
+def stage_of(row: Row, rows: Sequence[Row]) -> str:
+    """The stage's name, with the parameters that other rows of the stage have otherwise."""
+    others = [other.parameters for other in rows if other.stage == row.stage]
+    varied = [f"{name}={value}" for name, value in row.parameters.items() if any(value != o.get(name) for o in others)]
+    return " ".join([row.stage, *varied])
+
+
 def tables(rows: Sequence[Row]) -> Iterator[RenderableType]:
     """One table per dataset and scale, and below it what is to be said of single rows."""
     for title, members in grouped(rows):
         table = Table(title=title, title_style="bold", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
         for heading in ("stage", "variant"):
             table.add_column(heading, no_wrap=True)
-        for heading in ("run, median", "vs naive", "vs batched-sparse", "set-up", "fetch", "peak memory", "error"):
+        headings = ["run, median", "vs naive", "vs batched-sparse", "set-up", "fetch", "peak memory", "error"]
+        judged = any(row.quality for row in members)
+        for heading in [*headings, *(["quality"] if judged else [])]:
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("status", no_wrap=True)
         notes: dict[str, int] = {}
@@ -144,7 +158,7 @@ def tables(rows: Sequence[Row]) -> Iterator[RenderableType]:
                 if reason := reason_of(row):
                     status += f" [{notes.setdefault(reason, len(notes) + 1)}]"
                 table.add_row(
-                    "" if position else row.stage,
+                    "" if position else stage_of(row, members),
                     row.variant,
                     time_of(row),
                     speed_up(row, others.get(NAIVE)),
@@ -153,6 +167,7 @@ def tables(rows: Sequence[Row]) -> Iterator[RenderableType]:
                     apart(row.fetch_seconds),
                     memory(row.peak_bytes),
                     error_of(row),
+                    *([quality_of(row)] if judged else []),
                     Text(status, _STYLES[row.status]),
                     end_section=position == len(group) - 1,
                 )

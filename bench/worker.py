@@ -124,7 +124,10 @@ class Worker:
         if reference is None:
             return Graded(fetch_seconds, None, why)
         error = float(self.stage.error(self.problem, answer, reference))
-        return Graded(fetch_seconds, error if math.isfinite(error) else -1.0)
+        if not error <= self.stage.tolerance:
+            return Graded(fetch_seconds, error if math.isfinite(error) else -1.0)
+        quality = dict(self.stage.quality(self.problem, answer)) if self.problem is self.whole else {}
+        return Graded(fetch_seconds, error, quality=quality or None)
 
     def _reference(self, problem: Any) -> tuple[Any, str | None]:
         """What answers are checked against, or None and why there is nothing."""

@@ -8,7 +8,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from .datasets.dataset import Kind
 from .needs import Need
@@ -59,6 +59,7 @@ class Stage(ABC, Generic[ProblemT, AnswerT, ReferenceT]):
     ``parameters`` holds the stage's own parameters with their defaults, beside those of the workload.
     ``kinds`` are the kinds of datasets that it can be measured on.
     An answer whose `error` is at most `tolerance` is right.
+    ``goal`` says which value of the first measure of `quality` is the best.
     """
 
     name: ClassVar[str]
@@ -68,6 +69,7 @@ class Stage(ABC, Generic[ProblemT, AnswerT, ReferenceT]):
     tolerance: ClassVar[float]
     parameters: ClassVar[Mapping[str, Scalar]] = {}
     kinds: ClassVar[tuple[Kind, ...]] = ("records",)
+    goal: ClassVar[Literal["highest", "lowest"]] = "highest"
 
     @abstractmethod
     def problem(self, workload: "Workload") -> ProblemT:
@@ -93,6 +95,14 @@ class Stage(ABC, Generic[ProblemT, AnswerT, ReferenceT]):
     @abstractmethod
     def error(self, problem: ProblemT, answer: AnswerT, reference: ReferenceT) -> float:
         """The answer's error by `error_measure`; infinity where its shape is wrong, NaN never."""
+
+    def quality(self, problem: ProblemT, answer: AnswerT) -> Mapping[str, float]:
+        """How well the answer tells what the problem holds out from it, by measure; the first one is the main one.
+
+        It says how good the method is, where `error` says whether it was carried out. Only right answers are asked for
+        theirs. Empty for a stage that holds nothing out.
+        """
+        return {}
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     peak_bytes: peak resident set during the runs; ``resident_bytes``: resident set just before them.
     error: by the stage's measure, at most ``tolerance`` for a right answer; None where nothing was checked, and where
         it is infinite (a wrong shape, no number), which ``status`` and ``reason`` tell.
+    quality: of the last answer, where it is right, on what the stage holds out (`Stage.quality`).
     sizes: the problem's sizes (`Stage.sizes`). phases: median seconds of each phase, for a run that has phases.
     alerts: what a reader should know before using the figures.
     threads: number of threads the case was given. problem_digest: key of the inputs.
@@ -127,6 +128,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     started: str
     command: str
     interrupted: bool = False
+    quality: dict[str, float] | None = None
 
     @property
     def key(self) -> CaseKey:

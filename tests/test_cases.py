@@ -39,6 +39,18 @@ def test_groups_are_one_per_stage_dataset_and_scale():
     assert {variant.name for variant in found[0].variants} >= {"naive", "batched-sparse", "xgboost-cuda"}
 
 
+def test_a_parameter_with_several_values_is_a_group_for_each():
+    found = list(groups(["shap", "ratings"], [], ["planted-ratings"], [1.0], None, {"model": ["svd", "nmf", "svd"]}))
+    assert [(group.stage, group.parameters.get("model")) for group in found] == [
+        ("shap", None),
+        ("ratings", "svd"),
+        ("ratings", "nmf"),
+    ]
+    assert found[2].case_name(found[2].variants[0]).endswith("planted-ratings@1 model=nmf")
+    only = list(groups([], [], ["planted-ratings"], [1.0], "model=nmf", {"model": ["svd", "nmf"]}))
+    assert [group.parameters["model"] for group in only] == ["nmf"]
+
+
 def selection(stages, datasets):
     return list(groups(stages, [], datasets, [1.0], None, {}))
 

@@ -1,6 +1,8 @@
 """Who may import whom: the layers of the design, read from the imports, and a planted violation that must be caught."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,18 @@ def test_the_bare_names_are_refused():
         done = subprocess.run([sys.executable, "-c", f"import {name}"], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode != 0
         assert f"import technobench.{name}" in done.stderr
+
+
+HEAVY = ("cudf", "cupy", "implicit", "numba", "pandas", "polars", "shap", "sklearn", "surprise", "xgboost")
+"""What variants import inside of their functions: every process of a run finds all variants first."""
+
+
+def test_finding_the_variants_loads_no_heavy_library():
+    code = f"""
+import sys
+from technobench.pipeline import registry
+registry.variants()
+print(*sorted(set({HEAVY!r}) & set(sys.modules)))
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == []

@@ -73,7 +73,13 @@ class Size(click.ParamType):
 )
 @click.option("--trees", type=click.IntRange(min=1), help="Trees of the default model [default: 500].")
 @click.option("--depth", type=click.IntRange(min=1), help="Depth of its trees [default: 6].")
-@click.option("--param", "given", multiple=True, metavar="NAME=VALUE", help="Any other parameter; repeat for more.")
+@click.option(
+    "--param",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Any other parameter; repeat for more, with one NAME to measure with each VALUE.",
+)
 @click.option("--rounds", type=click.IntRange(min=1), default=20, show_default=True, help="Most timed rounds per case.")
 @click.option(
     "--budget",
@@ -231,13 +237,13 @@ def _exit_code(rows: list[Row], require: str | None) -> int:
     return FAILED if any(row.status in {Status.FAILED, Status.MISMATCH} for row in rows) else 0
 
 
-def _parameters(options: dict[str, Any]) -> dict[str, str]:
-    given = {name: str(options[name]) for name in ("trees", "depth") if options[name] is not None}
+def _parameters(options: dict[str, Any]) -> dict[str, list[str]]:
+    given = {name: [str(options[name])] for name in ("trees", "depth") if options[name] is not None}
     for text in options["given"]:
         name, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--param {text}: write it as NAME=VALUE")
-        given[name] = value
+        given.setdefault(name, []).append(value)
     return given
 
 

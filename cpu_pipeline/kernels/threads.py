@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from numba import config
-
 PartT = TypeVar("PartT")
 ResultT = TypeVar("ResultT")
 
 
 def thread_count() -> int:
     """Threads to use: ``NUMBA_NUM_THREADS`` where it is set, else the cores that this process may use."""
+    from numba import config
+
     return int(config.NUMBA_NUM_THREADS)  # pyright: ignore[reportAttributeAccessIssue] - set when it is imported
 
 

@@ -3,12 +3,14 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ...pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class Trainset:
     scale: the lowest and the highest rating that an estimate may be.
     """
 
-    user_ids: pd.Index
-    item_ids: pd.Index
+    user_ids: "pd.Index"
+    item_ids: "pd.Index"
     users: np.ndarray
     items: np.ndarray
     ratings: np.ndarray
@@ -133,13 +135,17 @@ def _numbers(ratings: Any) -> np.ndarray:
     return values
 
 
-def _numbered(ids: Any, what: str) -> tuple[np.ndarray, pd.Index]:
+def _numbered(ids: Any, what: str) -> tuple[np.ndarray, "pd.Index"]:
+    import pandas as pd
+
     codes, unique = pd.factorize(_index(ids))
     if (missing := np.flatnonzero(codes < 0)).size:
         raise InputError(f"the {what} of rating {missing[0]} (counted from 0) is missing; leave such ratings out")
     return codes.astype(np.int32), pd.Index(unique)
 
 
-def _index(ids: Any) -> pd.Index:
+def _index(ids: Any) -> "pd.Index":
     """Ids of any kind as a pandas index."""
+    import pandas as pd
+
     return ids if isinstance(ids, pd.Index) else pd.Index(ids)

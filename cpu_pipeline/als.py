@@ -20,7 +20,7 @@ from ..pipeline.contract import Prepared, variant
 from ..pipeline.errors import InputError
 from ..pipeline.needs import package
 from ..pipeline.stages.als import AlsAnswer, AlsProblem, loss, with_values
-from .implicit_als import ALSModel, ImplicitALS, fit
+from .implicit_als import MOMENTUM, ALSModel, ImplicitALS, fit
 from .peers.needs import peer
 
 if TYPE_CHECKING:
@@ -172,4 +172,4 @@ def native(problem: AlsProblem) -> Prepared[AlsAnswer]:
 @variant(package("numba"))
 def native_momentum(problem: AlsProblem) -> Prepared[AlsAnswer]:
     """The same with momentum on the items: a lower loss sooner."""
-    return _native(problem, momentum=0.5)
+    return _native(problem, momentum=MOMENTUM)

@@ -6,13 +6,17 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..pipeline.errors import InputError
-from ..pipeline.stages.als import AlsProblem, Scaling, als_problem, checked_strengths, extra_confidences, penalties
+from ..pipeline.stages.als import AlsProblem, Scaling, als_problem, checked_strengths, penalties
 from .row_solver import RowSolver, gram
 
 _STEPS = 3
 """Conjugate-gradient steps a row. Two cost a quarter less, and can end above the loss of three plain ones."""
 _STEPS_EXACT = 1000
 """Rows are solved long before (`kernels.conjugate_gradients`): about ten steps where confidences are about ten."""
+MOMENTUM = 0.4
+"""0.5 needs as many iterations for a loss, or one less, and ranked worse there on one of two datasets
+(`tools/compare_als.py`).
+"""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class ALSModel:
             InputError: a strength is refused, a user or item has gone, or the shapes differ.
 
         """
-        strengths = checked_strengths(interactions)
+        strengths = checked_strengths(interactions, self.alpha)
         if changed.shape != strengths.shape:
             raise InputError(
                 f"changed is {changed.shape}, the interactions are {strengths.shape}; both are users x items"
@@ -93,15 +97,14 @@ class ALSModel:
     def _fold_in(self, rows: sp.spmatrix | sp.sparray, others: np.ndarray, names: str) -> np.ndarray:
         from .kernels.blas import one_blas_thread
 
-        strengths = checked_strengths(rows)
+        strengths = checked_strengths(rows, self.alpha)
         if strengths.shape[1] != len(others):
             raise InputError(f"the rows have {strengths.shape[1]} columns, the model {len(others)} {names}")
-        extra = extra_confidences(strengths, self.alpha)
         entries = np.diff(strengths.indptr)
         costs = penalties(entries, len(others), self.alpha, self.regularization, self.scaling)
         found = np.zeros((len(entries), others.shape[1]), np.float32)
         with one_blas_thread():
-            RowSolver.of(extra, costs).run(_STEPS_EXACT, others, gram(others), found)
+            RowSolver.of(strengths, self.alpha, costs).run(_STEPS_EXACT, others, gram(others), found)
         return found
 
 
@@ -117,20 +120,23 @@ def _grown(vectors: np.ndarray, rows: int, names: str) -> np.ndarray:
 class ImplicitALS:
     """Alternating least squares on implicit feedback; the loss is that of `technobench.pipeline.stages.als`.
 
-    Work is cut in the same way at any number of threads, so that a seed's result hardly depends on it. While a fit is
-    at work, BLAS has one thread in the whole process.
+    Work is cut in the same way at any number of threads: on one kind of processor, a seed's result is the same to the
+    last bit. While a fit is at work, BLAS has one thread in the whole process.
+
+    A fit of n pairs, u users and m items holds 16 n bytes, 8 of them the caller's if that is a canonical CSR matrix of
+    float32, and 8 u + 16 m bytes a factor.
     """
 
     def __init__(
         self,
         factors: int = 64,
-        regularization: float = 30.0,
+        regularization: float = 150.0,
         alpha: float = 10.0,
         iterations: int = 15,
         seed: int = 0,
         scaling: Scaling = "plain",
         exact: bool = False,
-        momentum: float = 0.5,
+        momentum: float = MOMENTUM,
     ) -> None:
         """Take the hyper-parameters.
 
@@ -143,7 +149,7 @@ class ImplicitALS:
             scaling: of the regularisation, ``plain`` or ``frequency``.
             exact: solve every row, instead of going three conjugate-gradient steps from the last iteration's vector.
             momentum: users are found for items that have gone on by this share of their way since the last iteration:
-                a lower loss after as many iterations. 0 is plain ALS; beyond 0.5 may overshoot.
+                a lower loss after as many iterations. 0 is plain ALS; 0.5 and more may overshoot.
 
         Raises:
             InputError: the momentum is out of [0, 1); `fit` tells of the others.
@@ -166,18 +172,23 @@ class ImplicitALS:
         problem = als_problem(
             interactions, self.factors, self.regularization, self.alpha, self.iterations, self.seed, self.scaling
         )
-        return fit(problem, self.exact, self.momentum)
+        return _improve(problem, problem.user_start, problem.item_start, self.exact, self.momentum)
 
 
 def fit(problem: AlsProblem, exact: bool = False, momentum: float = 0.0) -> ALSModel:
-    """Fit a problem of the stage, from its start; see `ImplicitALS`."""
+    """Fit a problem of the stage, from its start, which stays as it is; see `ImplicitALS`."""
+    return _improve(problem, problem.user_start.copy(), problem.item_start.copy(), exact, momentum)
+
+
+def _improve(problem: AlsProblem, users: np.ndarray, items: np.ndarray, exact: bool, momentum: float) -> ALSModel:
+    """All iterations; the vectors, float32, are changed in place."""
     from .kernels.blas import one_blas_thread
 
-    extra = problem.extra_confidences()
+    strengths, alpha = problem.strengths, problem.alpha
     user_penalties, item_penalties = problem.penalties()
-    user_rows, item_rows = RowSolver.of(extra, user_penalties), RowSolver.of(sp.csr_matrix(extra.T), item_penalties)
-    confidence = extra.nnz + float(extra.data.sum(dtype=np.float64))
-    users, items = problem.user_start.copy(), problem.item_start.copy()
+    user_rows = RowSolver.of(strengths, alpha, user_penalties)
+    item_rows = RowSolver.of(sp.csr_matrix(strengths.T), alpha, item_penalties)
+    confidence = strengths.nnz + alpha * float(strengths.data.sum(dtype=np.float64))
     steps, earlier, losses = _STEPS_EXACT if exact else _STEPS, None, np.empty(problem.iterations)
     with one_blas_thread():
         items_gram = gram(items)

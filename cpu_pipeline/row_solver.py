@@ -57,25 +57,32 @@ class RowSolver:
 
     BLAS is called from several threads at once: `kernels.blas.one_blas_thread` is for that.
 
-    pointers: int[rows + 1]; items: uint32[entries]; extra: float32[entries], c - 1: the matrix as CSR.
+    pointers: int[rows + 1]; items: uint32[entries]; strengths: float32[entries]: the matrix as CSR.
+    alpha: c = 1 + alpha r.
     penalty: the least lambda of a row; excess: float32[rows], what each row's is above it.
     parts: slices of the rows, with about as many entries each.
     """
 
     pointers: np.ndarray
     items: np.ndarray
-    extra: np.ndarray
+    strengths: np.ndarray
+    alpha: np.float32
     penalty: float
     excess: np.ndarray
     parts: list[slice]
 
     @classmethod
-    def of(cls, extra: sp.csr_matrix, penalties: np.ndarray) -> "RowSolver":
-        """From CSR float32 c - 1, rows x others, and float64[rows] lambda of each row, all above 0."""
-        items = extra.indices.astype(np.uint32)  # unsigned: no check for negative numbers in the loops
+    def of(cls, strengths: sp.csr_matrix, alpha: float, penalties: np.ndarray) -> "RowSolver":
+        """From CSR float32 r, rows x others, alpha, and float64[rows] lambda of each row, all above 0.
+
+        Nothing is copied, but for indices of int64, which SciPy takes for more than 2^31 entries.
+        """
+        # Unsigned: no check for negative numbers in the loops.
+        items = strengths.indices.astype(np.int32, copy=False).view(np.uint32)
         least = float(penalties.min()) if len(penalties) else 1.0
         excess = (penalties - least).astype(np.float32)
-        return cls(extra.indptr, items, extra.data, least, excess, _parts_by_entries(extra.indptr))
+        parts = _parts_by_entries(strengths.indptr)
+        return cls(strengths.indptr, items, strengths.data, np.float32(alpha), least, excess, parts)
 
     def run(self, steps: int, others: np.ndarray, others_gram: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, float]:
         """Improve ``own`` by conjugate gradients from what it holds.
@@ -103,8 +110,8 @@ class RowSolver:
         def solve(rows: slice) -> tuple[np.ndarray, float]:
             found, values = own[rows] @ coordinates.to, np.empty(rows.stop - rows.start)
             pointers = self.pointers[rows.start : rows.stop + 1]
-            entries = self.items, self.extra, vectors, self.excess[rows], coordinates.inverse
-            improve_rows(steps, pointers, *entries, found, values)
+            entries = self.items, self.strengths, self.alpha
+            improve_rows(steps, pointers, *entries, vectors, self.excess[rows], coordinates.inverse, found, values)
             own[rows] = found @ coordinates.back.T
             return own[rows].T @ own[rows], float(values.sum())
 

@@ -55,6 +55,20 @@ def interactions_of(dataset: InteractionDataset) -> Interactions:
     return Interactions(matrix, _ids(dataset, USERS_FILE), _ids(dataset, ITEMS_FILE))
 
 
+def last_times(dataset: InteractionDataset) -> np.ndarray | None:
+    """int64[entries]: when the last of a pair's interactions was, in the order of the entries of `interactions_of`.
+
+    Seconds since 1970 UTC; None where times are not known.
+    """
+    if "timestamp" not in dataset.columns:
+        return None
+    table = pq.read_table(dataset.path, columns=["user", "item", "timestamp"])
+    pairs = table["user"].to_numpy().astype(np.int64) * dataset.items + table["item"].to_numpy()
+    times = table["timestamp"].to_numpy()
+    order = np.lexsort((times, pairs))
+    return times[order[np.flatnonzero(np.diff(pairs[order], append=-1))]]
+
+
 def ratings_of(dataset: RatingDataset) -> Ratings:
     """The ratings of a dataset; a pair that was rated twice is there twice."""
     table = pq.read_table(dataset.path)

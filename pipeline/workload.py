@@ -21,7 +21,7 @@ from .contract import Scalar
 from .datasets.dataset import ITEMS_FILE, Dataset, InteractionDataset, RatingDataset, RecordDataset
 from .errors import InputError
 from .home import home, new_folder
-from .interactions import Interactions, Ratings, interactions_of, ratings_of
+from .interactions import Interactions, Ratings, interactions_of, last_times, ratings_of
 from .stages.features import Features, FeaturesAnswer
 from .stages.matrix_build import MatrixAnswer, MatrixBuild
 from .technologies import NORMALISER
@@ -81,6 +81,10 @@ class Workload:
         technologies = self.technologies()
         companies = tuple(self._read([self.records.identifier])[0].to_pylist())
         return Interactions(technologies.matrix.astype(np.float32), companies, technologies.names)
+
+    def interaction_times(self) -> np.ndarray | None:
+        """int64[entries] of the matrix of `interactions`: when each pair's last was; None where that is not known."""
+        return last_times(self.dataset) if isinstance(self.dataset, InteractionDataset) else None
 
     def ratings(self) -> Ratings:
         """The ratings, in the order of the file.

@@ -43,6 +43,16 @@ def kept(tmp_path):
     return keep
 
 
+def test_times_are_the_last_of_each_pair_in_the_order_of_the_matrix(kept):
+    assert Workload(kept(RatingDataset, "user", "item", "value", "timestamp")).interaction_times().tolist() == [
+        8,
+        5,
+        9,
+        6,
+    ]
+    assert Workload(kept(InteractionDataset, "user", "item")).interaction_times() is None
+
+
 @pytest.mark.parametrize(
     ("kind", "columns", "expected"),
     [

@@ -107,8 +107,14 @@ def test_a_run_can_be_repeated(name):
 
 def test_repeated_pairs_are_summed_and_the_callers_matrix_stays():
     repeated = sp.csr_matrix((np.array([1.0, 2.0, 4.0], np.float32), [1, 1, 0], [0, 3]), shape=(1, 2))
-    np.testing.assert_array_equal(checked_strengths(repeated).toarray(), [[4, 3]])
+    np.testing.assert_array_equal(checked_strengths(repeated, 1.0).toarray(), [[4, 3]])
     assert repeated.nnz == 3
+
+
+def test_strengths_that_need_no_change_are_not_copied():
+    matrix = interactions().astype(np.float32)
+    checked = checked_strengths(matrix, 1.0)
+    assert np.shares_memory(checked.data, matrix.data) and np.shares_memory(checked.indices, matrix.indices)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf, -np.inf])
@@ -129,7 +135,7 @@ def test_hyper_parameters_out_of_range_are_refused(wrong):
 
 def test_confidence_beyond_float32_is_refused():
     with pytest.raises(InputError, match="beyond float32"):
-        problem_of(sp.csr_matrix([[1e30]]), alpha=1e20).extra_confidences()
+        problem_of(sp.csr_matrix([[1e30]]), alpha=1e20)
 
 
 def test_what_is_no_sparse_matrix_is_refused():
@@ -158,12 +164,52 @@ def test_error_catches_wrong_answers():
     assert STAGE.error(problem, short, reference) == np.inf
 
 
-def test_problem_is_the_workloads_interactions_and_prefix_its_first_users():
-    matrix = sp.csr_matrix((interactions().toarray() > 0).astype(np.float32))
-    workload = SimpleNamespace(interactions=lambda: SimpleNamespace(matrix=matrix), parameters={"seed": 3})
-    problem = STAGE.problem(workload)
-    assert problem.strengths.dtype == np.float32 and (problem.strengths != matrix).nnz == 0
-    assert problem.user_start.shape == (60, STAGE.parameters["factors"])
+def problem_on(matrix, **parameters):
+    """The stage's problem on a workload of the matrix, whose pairs came in the order of its entries."""
+    workload = SimpleNamespace(
+        interactions=lambda: SimpleNamespace(matrix=matrix),
+        interaction_times=lambda: np.arange(matrix.nnz),
+        parameters={"seed": 3, **parameters},
+    )
+    return STAGE.problem(workload)
+
+
+def used():
+    return sp.csr_matrix((interactions().toarray() > 0).astype(np.float32))
+
+
+@pytest.mark.parametrize(("split", "most"), [("share", 0.2), ("last", 1 / 3), ("time", 0.2)])
+def test_problem_is_the_workloads_interactions_but_for_those_held_out(split, most):
+    matrix = used()
+    problem = problem_on(matrix, split=split)
+    assert problem.strengths.dtype == np.float32 and problem.user_start.shape == (60, STAGE.parameters["factors"])
+    assert abs(problem.strengths + problem.held_out - matrix).nnz == 0
+    assert problem.strengths.multiply(problem.held_out).nnz == 0 and 0 < problem.held_out.nnz <= most * matrix.nnz
+    whole = problem_on(matrix, split=split, held_out=0.0)
+    assert abs(whole.strengths - matrix).nnz == 0 and whole.held_out is None
+
+
+def test_prefix_is_the_first_users_with_what_is_held_out_from_them():
+    problem = problem_on(used())
     first = STAGE.prefix(problem, 10)
-    assert STAGE.sizes(first) == {"records": 10, "items": 35, "non-zeros": matrix[:10].nnz}
+    assert STAGE.sizes(first) == {"records": 10, "items": 35, "non-zeros": problem.strengths[:10].nnz}
     np.testing.assert_array_equal(first.user_start, problem.user_start[:10])
+    assert abs(first.held_out - problem.held_out[:10]).nnz == 0
+
+
+def test_quality_tells_vectors_that_know_the_users_from_others():
+    """Users of two kinds use the items of their kind."""
+    kinds = np.arange(60)[:, None] % 2 == np.arange(40) % 2
+    matrix = sp.csr_matrix(kinds * (np.random.default_rng(0).random(kinds.shape) < 0.8), dtype=np.float32)
+    problem = problem_on(matrix, factors=4, regularization=1.0, iterations=3)
+    answer = answer_of(VARIANTS["naive"], problem)
+    quality = STAGE.quality(problem, answer)
+    assert next(iter(quality)) == "ndcg@100" and quality["recall@100"] == 1, "there are fewer than 100 items"
+    strangers = replace(answer, user_factors=np.roll(answer.user_factors, 1, axis=0))
+    assert STAGE.quality(problem, strangers)["ndcg@100"] < quality["ndcg@100"] - 0.2
+    assert STAGE.quality(replace(problem, held_out=None), answer) == {}
+
+
+def test_there_is_no_reference_where_it_would_take_too_long():
+    problem = problem_of(factors=2)
+    assert STAGE.reference(replace(problem, iterations=10**9)) is None

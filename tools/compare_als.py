@@ -1,15 +1,20 @@
 """How the native ALS compares with its peers: time per iteration, time to a loss, and quality at that loss.
 
-    python tools/compare_als.py {seed,movielens} [--factors 64] [--rounds 3] [--seeds 5]
+    python tools/compare_als.py DATASET [--factors 64] [--rounds 3] [--seeds 5]
 
-Everything runs in turn in this process, at the threads of ``NUMBA_NUM_THREADS``; ratios are medians over rounds, of
-wall and of CPU time. The regularisation is chosen for `implicit`, by NDCG on a split of the training entries.
-``movielens`` is synthetic: the shape of MovieLens 1M (6,040 x 3,706, 1,000,209 pairs) with a planted structure.
+DATASET is one of the catalogue, such as ``seed`` (company x technology) or ``planted-ratings``. Everything runs in turn
+in this process, at the threads of ``NUMBA_NUM_THREADS``; ratios are medians, of wall and of CPU time.
+
+A fifth of each user's items is held out for NDCG@100, anew for every seed, which starts the vectors too. What is
+chosen is chosen on a fifth of what is left: the regularisation by the NDCG of `implicit`, by factors of 2 and then of
+its fourth root; the momentum as the one of the fewest iterations to the loss of `implicit` whose NDCG there is as good
+but for `ALLOWED`. Iterations end with the first that is not above that loss.
 """
 
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,12 +22,18 @@ import scipy.sparse as sp
 from technobench.cpu_pipeline import als
 from technobench.cpu_pipeline.implicit_als import fit
 from technobench.pipeline.datasets import catalogue
+from technobench.pipeline.held_out import ranking_quality
+from technobench.pipeline.splits import hold_out
 from technobench.pipeline.stages.als import AlsProblem, als_problem, loss
 from technobench.pipeline.workload import Workload
 
-ALPHA, ITERATIONS, DEPTH, HELD_OUT = 10.0, 15, 100, 0.2
-GRID = (30.0, 100.0, 200.0, 300.0)
-MEASURED_USERS = 6040
+ALPHA, ITERATIONS, HELD_OUT = 10.0, 15, 0.2
+COARSE = (25.0, 50.0, 100.0, 200.0, 400.0, 800.0)
+FINE = (2**-0.5, 2**-0.25, 2**0.25, 2**0.5)
+MOMENTA = (0.3, 0.4, 0.5)
+INNER_SEEDS = (100, 101, 102)
+ALLOWED = 0.0002
+"""NDCG that may be lost for fewer iterations, in the mean over inner splits."""
 
 
 class Spent(NamedTuple):
@@ -32,50 +43,21 @@ class Spent(NamedTuple):
     cpu: float
 
 
-def movielens_shape(seed: int = 0, users: int = 6040, items: int = 3706, pairs: int = 1_000_209) -> sp.csr_matrix:
-    """CSR of ones: users of log-normal activity, at least 20 pairs each, draw items by popularity and 24 tastes."""
-    generator, tastes = np.random.default_rng(seed), 24
-    activity = generator.lognormal(0, 1.1, users)
-    activity = np.maximum(20, np.floor(np.minimum(activity / activity.sum() * pairs, 0.6 * items))).astype(int)
-    while (missing := pairs - activity.sum()) != 0:
-        chosen = np.flatnonzero((activity > 20) & (activity < items))
-        activity[generator.choice(chosen, min(abs(missing), len(chosen)), replace=False)] += np.sign(missing)
-    taste = generator.normal(size=(users, tastes)) * np.linspace(1.2, 0.3, tastes) * 2 / np.sqrt(tastes)
-    style, popularity = generator.normal(size=(items, tastes)), generator.normal(0, 1.6, items)
-    rows = []
-    for user in range(users):  # the largest of utilities with Gumbel noise: drawn without replacement
-        utility = style @ taste[user] + popularity + generator.gumbel(size=items)
-        rows.append(np.sort(np.argpartition(-utility, activity[user] - 1)[: activity[user]]))
-    pointers = np.concatenate([[0], np.cumsum(activity)])
-    return sp.csr_matrix((np.ones(pairs, np.float32), np.concatenate(rows), pointers), shape=(users, items))
+class Task(NamedTuple):
+    """A problem, and how it is judged."""
 
+    problem: AlsProblem
+    held_out: sp.csr_matrix
 
-def split(matrix: sp.csr_matrix, seed: int) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """Training and held-out entries of the same rows."""
-    coordinates = matrix.tocoo()
-    held_out = np.random.default_rng(seed).random(matrix.nnz) < HELD_OUT
-    parts = [
-        sp.csr_matrix((coordinates.data[at], (coordinates.row[at], coordinates.col[at])), shape=matrix.shape)
-        for at in (~held_out, held_out)
-    ]
-    return parts[0], parts[1]
+    @classmethod
+    def of(cls, matrix: sp.csr_matrix, factors: int, regularization: float, seed: int) -> "Task":
+        """The matrix, split by the seed."""
+        training, held_out = hold_out(matrix, HELD_OUT, seed)
+        return cls(als_problem(training, factors, regularization, ALPHA, ITERATIONS, seed), held_out)
 
-
-def ndcg(training: sp.csr_matrix, held_out: sp.csr_matrix, factors: tuple[np.ndarray, np.ndarray]) -> float:
-    """Mean NDCG@100 over users with held-out entries (at most `MEASURED_USERS`), those of training left out."""
-    users = np.flatnonzero(np.diff(held_out.indptr))
-    users = np.sort(np.random.default_rng(0).permutation(users)[:MEASURED_USERS])
-    discounts = 1 / np.log2(np.arange(2, DEPTH + 2))
-    found = []
-    for some in np.array_split(users, max(1, len(users) // 1000)):
-        scores = factors[0][some] @ factors[1].T
-        scores[training[some].nonzero()] = -np.inf
-        top = np.argpartition(-scores, DEPTH, axis=1)[:, :DEPTH]
-        order = np.argsort(-np.take_along_axis(scores, top, 1), axis=1, kind="stable")
-        hits = np.take_along_axis(held_out[some].toarray() > 0, np.take_along_axis(top, order, 1), 1)
-        ideal = np.cumsum(discounts)[np.minimum(np.diff(held_out.indptr)[some], DEPTH) - 1]
-        found.append((hits @ discounts) / ideal)
-    return float(np.concatenate(found).mean())
+    def ndcg(self, users: np.ndarray, items: np.ndarray) -> float:
+        """NDCG@100 of the vectors."""
+        return ranking_quality(users, items, self.problem.strengths, self.held_out, self.problem.seed)["ndcg@100"]
 
 
 def timed(run: Callable[[], Any]) -> tuple[Any, Spent]:
@@ -85,20 +67,45 @@ def timed(run: Callable[[], Any]) -> tuple[Any, Spent]:
     return result, Spent(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def problem_of(matrix: sp.csr_matrix, factors: int, regularization: float, seed: int, iterations: int) -> AlsProblem:
-    """The stage's problem."""
-    return als_problem(matrix, factors, regularization, ALPHA, iterations, seed)
+def chosen_regularization(training: sp.csr_matrix, factors: int) -> float:
+    """The best for `implicit`, by NDCG on an inner split."""
+    quality: dict[float, float] = {}
+
+    def judge(candidates: tuple[float, ...]) -> float:
+        for each in candidates:
+            task = Task.of(training, factors, each, INNER_SEEDS[0])
+            quality[each] = task.ndcg(*als.batched_sparse(task.problem).run()[-1])
+        return max(quality, key=quality.__getitem__)
+
+    best = judge(COARSE)
+    best = judge(tuple(best * step for step in FINE))
+    print("NDCG@100 of implicit on the inner split:", {f"{k:.3g}": round(quality[k], 4) for k in sorted(quality)})
+    return best
 
 
-def chosen_regularization(matrix: sp.csr_matrix, factors: int) -> float:
-    """The best of the grid for `implicit`, by NDCG on a split of the first seed's training entries."""
-    training, held_out = split(split(matrix, 0)[0], 100)
-    quality = {}
-    for each in GRID:
-        history = als.batched_sparse(problem_of(training, factors, each, 0, ITERATIONS)).run()
-        quality[each] = ndcg(training, held_out, history[-1])
-    print("NDCG@100 of implicit on the inner split:", {k: round(v, 4) for k, v in quality.items()}, flush=True)
-    return max(quality, key=quality.__getitem__)
+def iterations_to(target: float, problem: AlsProblem, momentum: float) -> int | None:
+    """How many it takes to the loss, None where as many as the problem's do not."""
+    reached = fit(problem, momentum=momentum).losses <= target
+    return int(np.argmax(reached)) + 1 if reached.any() else None
+
+
+def chosen_momentum(training: sp.csr_matrix, factors: int, regularization: float) -> float:
+    """The one of the fewest iterations to the loss of `implicit`, on inner splits, that keeps its NDCG."""
+    needed: dict[float, list[int]] = {momentum: [] for momentum in MOMENTA}
+    gained: dict[float, list[float]] = {momentum: [] for momentum in MOMENTA}
+    for seed in INNER_SEEDS:
+        task = Task.of(training, factors, regularization, seed)
+        peer = als.batched_sparse(task.problem).run()[-1]
+        target, quality = loss(task.problem, *peer), task.ndcg(*peer)
+        for momentum in MOMENTA:
+            iterations = iterations_to(target, task.problem, momentum) or ITERATIONS
+            model = fit(replace(task.problem, iterations=iterations), momentum=momentum)
+            needed[momentum].append(iterations)
+            gained[momentum].append(task.ndcg(model.user_factors, model.item_factors) - quality)
+    for momentum in MOMENTA:
+        print(f"momentum {momentum}: {needed[momentum]} iterations, NDCG@100 {np.mean(gained[momentum]):+.4f}")
+    good = [momentum for momentum in MOMENTA if np.mean(gained[momentum]) >= -ALLOWED]
+    return min(good or MOMENTA[:1], key=lambda momentum: sum(needed[momentum]))
 
 
 def report(name: str, pairs: list[tuple[Spent, Spent]]) -> None:
@@ -112,8 +119,8 @@ def report(name: str, pairs: list[tuple[Spent, Spent]]) -> None:
 
 def per_iteration(matrix: sp.csr_matrix, factors: int, regularization: float, rounds: int) -> None:
     """Peers against ours, as many iterations each, and the losses that they reach."""
-    problem = problem_of(matrix, factors, regularization, 0, 5)
-    short = problem_of(matrix, factors, regularization, 0, 1)
+    problem = als_problem(matrix, factors, regularization, ALPHA, 5, 0)
+    short = replace(problem, iterations=1)
     peers = {"batched-sparse": als.batched_sparse, "irspack": als.irspack, "native": als.native}
     exact = {"implicit-cholesky": als.implicit_cholesky, "native-exact": als.native_exact}
     runs = {name: make(problem) for name, make in peers.items()} | {name: make(short) for name, make in exact.items()}
@@ -132,25 +139,20 @@ def per_iteration(matrix: sp.csr_matrix, factors: int, regularization: float, ro
     )
 
 
-def to_a_loss(matrix: sp.csr_matrix, factors: int, regularization: float, seeds: int) -> None:
+def to_a_loss(matrix: sp.csr_matrix, factors: int, regularization: float, momentum: float, seeds: int) -> None:
     """Time to the loss of `implicit` after 15 iterations, and NDCG there, over splits and starts."""
     pairs, differences = [], []
     for seed in range(seeds):
-        training, held_out = split(matrix, seed)
-        problem = problem_of(training, factors, regularization, seed, ITERATIONS)
-        history, peer = timed(als.batched_sparse(problem).run)
-        target = loss(problem, *history[-1])
-        reached = fit(problem, momentum=0.5).losses <= target
-        if not reached.any():
+        task = Task.of(matrix, factors, regularization, seed)
+        history, peer = timed(als.batched_sparse(task.problem).run)
+        needed = iterations_to(loss(task.problem, *history[-1]), task.problem, momentum)
+        if needed is None:
             print(f"seed {seed}: the loss of implicit is not reached in {ITERATIONS} iterations")
             continue
-        needed = int(np.argmax(reached)) + 1
-        stopped = problem_of(training, factors, regularization, seed, needed)
-        model, own = timed(lambda stopped=stopped: fit(stopped, momentum=0.5))
+        stopped = replace(task.problem, iterations=needed)
+        model, own = timed(lambda stopped=stopped: fit(stopped, momentum=momentum))
         pairs.append((peer, own))
-        ours, theirs = (
-            ndcg(training, held_out, each) for each in ((model.user_factors, model.item_factors), history[-1])
-        )
+        ours, theirs = task.ndcg(model.user_factors, model.item_factors), task.ndcg(*history[-1])
         differences.append(ours - theirs)
         print(f"seed {seed}: {needed} iterations, NDCG@100 {ours:.4f}, implicit {theirs:.4f}", flush=True)
     if pairs:
@@ -161,19 +163,22 @@ def to_a_loss(matrix: sp.csr_matrix, factors: int, regularization: float, seeds:
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("dataset", choices=["seed", "movielens"])
+    parser.add_argument("dataset")
     parser.add_argument("--factors", type=int, default=64)
     parser.add_argument("--regularization", type=float, help="instead of choosing it")
+    parser.add_argument("--momentum", type=float, help="instead of choosing it")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
-    is_seed = given.dataset == "seed"
-    matrix = Workload(catalogue.get("seed", 1.0)).technologies().matrix if is_seed else movielens_shape()
-    matrix = sp.csr_matrix(matrix, dtype=np.float32)
-    regularization = given.regularization or chosen_regularization(matrix, given.factors)
-    print(f"{given.dataset} {matrix.shape}, {matrix.nnz} pairs, {given.factors} factors, lambda {regularization:g}")
-    per_iteration(matrix, given.factors, regularization, given.rounds)
-    to_a_loss(matrix, given.factors, regularization, given.seeds)
+    matrix = Workload(catalogue.get(given.dataset)).interactions().matrix
+    training, _ = hold_out(matrix, HELD_OUT, 0)
+    regularization = given.regularization or chosen_regularization(training, given.factors)
+    print(f"{given.dataset} {matrix.shape}, {matrix.nnz} pairs, {given.factors} factors, lambda {regularization:.4g}")
+    if given.rounds:
+        per_iteration(matrix, given.factors, regularization, given.rounds)
+    if given.seeds:
+        momentum = given.momentum or chosen_momentum(training, given.factors, regularization)
+        to_a_loss(matrix, given.factors, regularization, momentum, given.seeds)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,10 @@
 In the coordinates that `row_solver` gives, a row's equations are (M + S'WS) z = S'c with M near 1: S are the vectors of
 the row's n items, W = c - 1 on the diagonal. So a step costs two products with S, no dense one, and since all of the
 vectors together have S'S <= 1 the eigenvalues lie between 1 and the largest confidence (M = 1): few steps go far.
+
+What a loop over rows calls is put into its code before that is compiled. Called, a function with reordered sums has two
+compiled forms: by itself, which the process that compiles it uses, and as a part of the cached code of its caller,
+which every later process uses; they add in different orders.
 """
 
 import numpy as np
@@ -17,20 +21,24 @@ that the error is at most 1e-5 of the solution, and the loss at most 1e-10 above
 _NOTHING = np.float32(1e-30)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _entry(at: int, end: int, items: np.ndarray, extra: np.ndarray) -> tuple[np.uint32, np.float32, np.float32]:
+@njit(inline="always")
+def _entry(
+    at: int, end: int, items: np.ndarray, strengths: np.ndarray, alpha: np.float32
+) -> tuple[np.uint32, np.float32, np.float32]:
     """Item, c - 1 and c of an entry; beyond the row's end the last item with neither, so that fours need no rest."""
     if at < end:
-        return items[at], extra[at], np.float32(1) + extra[at]
+        extra = alpha * strengths[at]
+        return items[at], extra, np.float32(1) + extra
     return items[end - 1], np.float32(0), np.float32(0)
 
 
-@njit(cache=True, nogil=True, fastmath=_REORDERED)
+@njit(inline="always")
 def add_products(
     start: int,
     end: int,
     items: np.ndarray,
-    extra: np.ndarray,
+    strengths: np.ndarray,
+    alpha: np.float32,
     vectors: np.ndarray,
     wanted: float,
     along: np.ndarray,
@@ -42,7 +50,8 @@ def add_products(
         start: first entry of the row.
         end: entry after its last one.
         items: uint32[entries].
-        extra: float32[entries], c - 1.
+        strengths: float32[entries], r.
+        alpha: c = 1 + alpha r.
         vectors: float32[items, width].
         wanted: 1 for the residual of v, 0 for a product alone.
         along: float32[width].
@@ -52,10 +61,10 @@ def add_products(
     width, adds, share = len(along), len(out) > 0, np.float32(wanted)
     total = 0.0
     for at in range(start, end, 4):
-        item0, extra0, c0 = _entry(at, end, items, extra)
-        item1, extra1, c1 = _entry(at + 1, end, items, extra)
-        item2, extra2, c2 = _entry(at + 2, end, items, extra)
-        item3, extra3, c3 = _entry(at + 3, end, items, extra)
+        item0, extra0, c0 = _entry(at, end, items, strengths, alpha)
+        item1, extra1, c1 = _entry(at + 1, end, items, strengths, alpha)
+        item2, extra2, c2 = _entry(at + 2, end, items, strengths, alpha)
+        item3, extra3, c3 = _entry(at + 3, end, items, strengths, alpha)
         dot0, dot1, dot2, dot3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
         for k in range(width):
             dot0 += vectors[item0, k] * along[k]
@@ -81,7 +90,8 @@ def improve_rows(
     steps: int,
     pointers: np.ndarray,
     items: np.ndarray,
-    extra: np.ndarray,
+    strengths: np.ndarray,
+    alpha: np.float32,
     vectors: np.ndarray,
     excess: np.ndarray,
     inverse: np.ndarray,
@@ -94,7 +104,8 @@ def improve_rows(
         steps: at least 1.
         pointers: int[rows + 1], where the rows' entries are.
         items: uint32[entries].
-        extra: float32[entries], c - 1.
+        strengths: float32[entries], r.
+        alpha: c = 1 + alpha r.
         vectors: float32[others, width], the other side's.
         excess: float32[rows], the row's lambda above that of the coordinates.
         inverse: float32[width], squared scale of the coordinates.
@@ -119,7 +130,7 @@ def improve_rows(
             preconditioner[k] = np.float32(1) / metric[k]
             residual[k] = -metric[k] * z[k]
             reached += metric[k] * z[k] * z[k]
-        value = reached + add_products(start, end, items, extra, vectors, 1.0, z, residual)
+        value = reached + add_products(start, end, items, strengths, alpha, vectors, 1.0, z, residual)
         for k in range(width):
             along[k] = residual[k] * preconditioner[k]
             size += residual[k] * along[k]
@@ -133,7 +144,7 @@ def improve_rows(
             # The last step's length needs no more than the products with the stored vectors.
             last = step == steps - 1
             out = nothing if last else product
-            curvature += np.float32(add_products(start, end, items, extra, vectors, 0.0, along, out))
+            curvature += np.float32(add_products(start, end, items, strengths, alpha, vectors, 0.0, along, out))
             length = size / curvature
             value -= length * size
             size = _advance(length, size, preconditioner, along, product, residual, z)
@@ -143,7 +154,7 @@ def improve_rows(
         values[row] = value
 
 
-@njit(cache=True, nogil=True, fastmath=_REORDERED)
+@njit(inline="always")
 def _advance(
     length: float,
     size: float,

@@ -16,30 +16,34 @@ What libraries make of a stored value differs: to `implicit` it is c itself, to 
 each variant converts. Pairs stored twice are summed. The vector of a user or item without entries is zero.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, cast, get_args
 
 import numpy as np
 import scipy.sparse as sp
 
+from ..als_reference import MOST_OPERATIONS, exact_rows, operations
 from ..contract import Scalar, Stage
 from ..errors import InputError
+from ..held_out import ranking_quality, split_interactions
 
 if TYPE_CHECKING:
     from ..workload import Workload
 
 Scaling = Literal["plain", "frequency"]
 _BATCH_BYTES = 1 << 26
-"""Memory of one batch of the float64 reference and of the loss."""
+"""Memory of one batch of the loss."""
 
 
 @dataclass(frozen=True)
 class AlsProblem:
     """Interactions to factorise, the hyper-parameters, and where all variants start.
 
-    strengths: canonical CSR, users x items, float32, every stored value finite and above 0.
+    strengths: canonical CSR, users x items, float32, every stored value finite and above 0; alpha times it is finite.
     user_start, item_start: float32[users, factors] and float32[items, factors].
+    held_out: CSR of the same shape, pairs that are not among the strengths, to judge the vectors by; or None.
+    seed: what was drawn, was drawn by it.
     """
 
     strengths: sp.csr_matrix
@@ -49,6 +53,8 @@ class AlsProblem:
     iterations: int
     user_start: np.ndarray
     item_start: np.ndarray
+    held_out: sp.csr_matrix | None = None
+    seed: int = 0
 
     @property
     def factors(self) -> int:
@@ -57,7 +63,7 @@ class AlsProblem:
 
     def extra_confidences(self) -> sp.csr_matrix:
         """CSR, users x items, float32: c - 1 = alpha r of the stored pairs."""
-        return extra_confidences(self.strengths, self.alpha)
+        return with_values(self.strengths, np.float32(self.alpha) * self.strengths.data)
 
     def penalties(self) -> tuple[np.ndarray, np.ndarray]:
         """float64[users], float64[items]: lambda_u and lambda_i."""
@@ -88,25 +94,14 @@ def with_values(matrix: sp.csr_matrix, values: np.ndarray) -> sp.csr_matrix:
     return sp.csr_matrix((values, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def extra_confidences(strengths: sp.csr_matrix, alpha: float) -> sp.csr_matrix:
-    """CSR float32: c - 1 = alpha r in the places of the strengths.
-
-    Raises:
-        InputError: one is beyond float32.
-
-    """
-    with np.errstate(over="ignore"):
-        extra = np.float32(alpha) * strengths.data
-    if not np.isfinite(extra).all():
-        raise InputError(f"alpha={alpha:g} times the largest strength is beyond float32; scale the strengths down")
-    return with_values(strengths, extra)
-
-
-def checked_strengths(interactions: sp.spmatrix | sp.sparray) -> sp.csr_matrix:
+def checked_strengths(interactions: sp.spmatrix | sp.sparray, alpha: float) -> sp.csr_matrix:
     """Canonical float32 CSR of a sparse matrix of strengths, users x items; pairs stored twice are summed.
 
+    The arrays of a matrix that is so already are not copied.
+
     Raises:
-        InputError: a strength is NaN, infinite, zero or negative, with its user and item.
+        InputError: a strength is NaN, infinite, zero or negative, with its user and item; or alpha times the largest
+            is beyond float32.
 
     """
     if not sp.issparse(interactions) or interactions.ndim != 2:
@@ -115,14 +110,16 @@ def checked_strengths(interactions: sp.spmatrix | sp.sparray) -> sp.csr_matrix:
     if not matrix.has_canonical_format:
         matrix = matrix.copy()  # SciPy sums in place, and the arrays may be the caller's
         matrix.sum_duplicates()
-    wrong = np.flatnonzero(~((matrix.data > 0) & np.isfinite(matrix.data)))
-    if len(wrong):
-        user = int(np.searchsorted(matrix.indptr, wrong[0], side="right")) - 1
-        item, value = matrix.indices[wrong[0]], matrix.data[wrong[0]]
+    least, largest = (matrix.data.min(), matrix.data.max()) if matrix.nnz else (1, 1)
+    if not (least > 0 and np.isfinite(largest)):  # NaN is the least and the largest of what it is among
+        wrong = np.flatnonzero(~((matrix.data > 0) & np.isfinite(matrix.data)))[0]
+        user = int(np.searchsorted(matrix.indptr, wrong, side="right")) - 1
         raise InputError(
-            f"the strength of user {user} and item {item} is {value}; strengths must be finite and above 0"
-            " (leave the pair out where there is no interaction)"
+            f"the strength of user {user} and item {matrix.indices[wrong]} is {matrix.data[wrong]}; strengths must be"
+            " finite and above 0 (leave the pair out where there is no interaction)"
         )
+    if float(largest) * alpha > float(np.finfo(np.float32).max):
+        raise InputError(f"alpha={alpha:g} times the largest strength is beyond float32; scale the strengths down")
     return matrix
 
 
@@ -144,7 +141,9 @@ def penalties(entries: np.ndarray, others: int, alpha: float, regularization: fl
 
 def start(rows: int, factors: int, generator: np.random.Generator) -> np.ndarray:
     """float32[rows, factors]: normal, vectors of length about 0.1."""
-    return generator.standard_normal((rows, factors), np.float32) * np.float32(0.1 / np.sqrt(factors))
+    vectors = generator.standard_normal((rows, factors), np.float32)
+    vectors *= np.float32(0.1 / np.sqrt(factors))
+    return vectors
 
 
 def loss(problem: AlsProblem, user_factors: np.ndarray, item_factors: np.ndarray) -> float:
@@ -165,48 +164,6 @@ def loss(problem: AlsProblem, user_factors: np.ndarray, item_factors: np.ndarray
         confidences = 1 + problem.alpha * problem.strengths.data[at : at + batch].astype(np.float64)
         total += float(np.sum(confidences * (1 - products) ** 2 - products**2))
     return total
-
-
-def _batches_by_length(lengths: np.ndarray, factors: int) -> Iterator[np.ndarray]:
-    """The numbers of the rows that have entries, in batches of rows of one length."""
-    order = np.argsort(lengths, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
-        length = int(lengths[rows[0]])
-        if length == 0:
-            continue
-        batch = max(1, _BATCH_BYTES // (8 * (length + min(length, factors)) * factors))
-        yield from (rows[at : at + batch] for at in range(0, len(rows), batch))
-
-
-def exact_rows(extra: sp.csr_matrix, others: np.ndarray, row_penalties: np.ndarray) -> np.ndarray:
-    """float64[rows, factors]: the vectors that minimise the loss, those of the other side held.
-
-    The normal equations are (Y'Y + lambda_u I + S'WS) x = S'c, S being the n vectors of the row's items, W = c - 1.
-    Where n is below the factors, S' is moved through the inverse and n equations are solved instead.
-
-    Args:
-        extra: CSR, rows x others, c - 1.
-        others: float64[others, factors].
-        row_penalties: float64[rows].
-
-    """
-    factors = others.shape[1]
-    values, basis = np.linalg.eigh(others.T @ others)
-    rotated = others @ basis  # Y'Y is diagonal for it
-    found = np.zeros((extra.shape[0], factors))
-    for rows in _batches_by_length(np.diff(extra.indptr), factors):
-        entries = extra.indptr[rows, None] + np.arange(extra.indptr[rows[0] + 1] - extra.indptr[rows[0]])
-        stored, weights = rotated[extra.indices[entries]], extra.data[entries].astype(np.float64)[:, :, None]
-        diagonal = np.maximum(values, 0) + row_penalties[rows, None]
-        if entries.shape[1] < factors:
-            scaled = stored / diagonal[:, None, :]
-            system = np.eye(entries.shape[1]) + weights * (scaled @ stored.transpose(0, 2, 1))
-            found[rows] = (scaled.transpose(0, 2, 1) @ np.linalg.solve(system, 1 + weights))[:, :, 0]
-        else:
-            system = stored.transpose(0, 2, 1) @ (weights * stored) + diagonal[:, :, None] * np.eye(factors)
-            right = stored.transpose(0, 2, 1) @ (1 + weights)
-            found[rows] = np.linalg.solve(system, right)[:, :, 0]
-    return found @ basis.T
 
 
 def als_problem(
@@ -230,15 +187,15 @@ def als_problem(
             raise InputError(f"{name}={value}: must be above 0 and finite")
     if scaling not in get_args(Scaling):
         raise InputError(f"regularization_scaling={scaling!r}: must be one of {', '.join(get_args(Scaling))}")
-    strengths = checked_strengths(interactions)
+    strengths = checked_strengths(interactions, alpha)
     users, items = strengths.shape
     generator = np.random.default_rng(seed)
     user_start, item_start = start(users, factors, generator), start(items, factors, generator)
-    return AlsProblem(strengths, alpha, regularization, scaling, iterations, user_start, item_start)
+    return AlsProblem(strengths, alpha, regularization, scaling, iterations, user_start, item_start, seed=seed)
 
 
 class Als(Stage[AlsProblem, AlsAnswer, float]):
-    """Implicit-feedback alternating least squares."""
+    """Implicit-feedback alternating least squares, learned from a part of the interactions and judged on the rest."""
 
     name = "als"
     order = 60
@@ -249,36 +206,61 @@ class Als(Stage[AlsProblem, AlsAnswer, float]):
     kinds = ("records", "interactions", "ratings")
     parameters: ClassVar[Mapping[str, Scalar]] = {
         "factors": 64,
-        "regularization": 30.0,
+        "regularization": 150.0,
         "regularization_scaling": "plain",
         "alpha": 10.0,
         "iterations": 15,
+        "split": "share",
+        "held_out": 0.2,
     }
 
     def problem(self, workload: "Workload") -> AlsProblem:
-        """Interactions by user and item, of records company x technology; the workload's seed starts the vectors."""
+        """Interactions by user and item, of records company x technology, but for those held out.
+
+        The workload's seed splits them, starts the vectors, and draws the users that are judged.
+
+        Raises:
+            InputError: as `als_problem` and `split_interactions`.
+
+        """
         parameters = {**self.parameters, **workload.parameters}
-        return als_problem(
-            workload.interactions().matrix,
+        split, share, seed = str(parameters["split"]), float(parameters["held_out"]), int(parameters["seed"])
+        times = None if split == "share" else workload.interaction_times()
+        training, held_out = split_interactions(workload.interactions().matrix, times, split, share, seed)
+        problem = als_problem(
+            training,
             factors=int(parameters["factors"]),
             regularization=float(parameters["regularization"]),
             alpha=float(parameters["alpha"]),
             iterations=int(parameters["iterations"]),
-            seed=int(parameters["seed"]),
+            seed=seed,
             scaling=cast(Scaling, parameters["regularization_scaling"]),
         )
+        return replace(problem, held_out=held_out)
 
     def prefix(self, problem: AlsProblem, records: int) -> AlsProblem:
         """The first users, and all items."""
-        return replace(problem, strengths=problem.strengths[:records], user_start=problem.user_start[:records])
+        return replace(
+            problem,
+            strengths=problem.strengths[:records],
+            user_start=problem.user_start[:records],
+            held_out=None if problem.held_out is None else problem.held_out[:records],
+        )
 
     def sizes(self, problem: AlsProblem) -> dict[str, int]:
-        """Records (users), items and stored pairs."""
+        """Records (users), items and stored pairs to learn from."""
         records, items = problem.strengths.shape
         return {"records": records, "items": items, "non-zeros": int(problem.strengths.nnz)}
 
-    def reference(self, problem: AlsProblem) -> float:
-        """The final loss of ALS in float64, every row solved exactly."""
+    def reference(self, problem: AlsProblem) -> float | None:
+        """The final loss of ALS in float64, every row solved exactly; None beyond `MOST_OPERATIONS`.
+
+        An answer whose loss is as low has done what so many iterations are for, however it came by it: a method that
+        is better than ALS is right, too. That its vectors are those of ALS is held by tests, for exact variants.
+        """
+        strengths = problem.strengths
+        if operations(strengths.shape, strengths.nnz, problem.factors, problem.iterations) > MOST_OPERATIONS:
+            return None
         extra = problem.extra_confidences()
         transposed = sp.csr_matrix(extra.T)
         user_penalties, item_penalties = problem.penalties()
@@ -298,3 +280,10 @@ class Als(Stage[AlsProblem, AlsAnswer, float]):
         off = np.array([0.0, final - reference, abs(final - answer.losses[-1])])
         worst = float(off.max() / max(reference, np.finfo(np.float64).tiny))
         return worst if np.isfinite(worst) else float("inf")
+
+    def quality(self, problem: AlsProblem, answer: AlsAnswer) -> dict[str, float]:
+        """How well the vectors rank the items held out from each user: `ranking_quality`, NDCG@100 first."""
+        if problem.held_out is None:
+            return {}
+        vectors = answer.user_factors, answer.item_factors
+        return ranking_quality(*vectors, problem.strengths, problem.held_out, problem.seed)

@@ -15,7 +15,7 @@ from ..pipeline.contract import Variant
 from ..pipeline.row import Extrapolation, Monitored, Row, Status
 from . import host
 from .cases import Group
-from .child import Child, ChildError
+from .child import Child, ChildError, RefusalError
 from .extrapolation import LEAST_SIZES, Point, extrapolate
 from .messages import Grade, Graded, Opened, Prepare, Ran, Ready, Run, Task
 
@@ -90,18 +90,11 @@ class CaseRun:
     def start(self, fallback: Variant | None) -> None:
         """Start the worker, find out by small runs whether the whole fits the budget, and warm up.
 
-        Ends with the case ready for rounds, measured once, extrapolated, or failed.
+        Ends with the case ready for rounds, measured once, extrapolated, failed, or with nothing that can do it.
         """
-        self.missing = self.asked.missing()
-        self.executing = self.asked if self.missing is None else fallback
-        if self.executing is None:
-            return
-        if self.missing is not None and (also_missing := self.executing.missing()) is not None:
-            self.missing += f"; nor can '{self.executing.name}' stand in: {also_missing}"
-            self.executing = None
-            return
-        self.child = Child(self.settings.threads, self.folder / f"{self.asked.stage}-{self.asked.name}.log")
-        self._guarded(self._open_and_warm_up)
+        self.missing = self._begin(self.asked)
+        if self.missing is not None and fallback is not None and (also_missing := self._begin(fallback)) is not None:
+            self.missing += f"; nor can '{fallback.name}' stand in: {also_missing}"
 
     def round(self) -> None:
         """One timed run."""
@@ -127,6 +120,20 @@ class CaseRun:
         if self.child is not None:
             self.monitored = self.child.close()
             self.child = None
+
+    def _begin(self, variant: Variant) -> str | None:
+        """Start with this variant; why it cannot do the problem, here or anywhere, or None."""
+        if (missing := variant.missing()) is not None:
+            return missing
+        self.executing = variant
+        self.child = Child(self.settings.threads, self.folder / f"{self.asked.stage}-{self.asked.name}.log")
+        try:
+            self._guarded(self._open_and_warm_up)
+        except RefusalError as refusal:
+            self.stop()
+            self.executing = None
+            return str(refusal)
+        return None
 
     def _guarded(self, work: Callable[[], object]) -> None:
         try:

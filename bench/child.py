@@ -14,7 +14,7 @@ import msgspec
 
 from ..pipeline.row import Monitored
 from .host import thread_environment
-from .messages import Failed, Reply, Request
+from .messages import Failed, Refused, Reply, Request
 from .monitor import Monitor
 
 _SHOWN_OF_LOG = 500
@@ -24,6 +24,10 @@ ReplyT = TypeVar("ReplyT", bound=Reply)
 
 class ChildError(Exception):
     """The worker failed: an exception in it, a time-out, a crash, or too little memory."""
+
+
+class RefusalError(Exception):
+    """The variant does not do the problem, and says why."""
 
 
 class Child:
@@ -48,6 +52,7 @@ class Child:
 
         Raises:
             ChildError: with one sentence on what happened; the worker is dead after all but an exception in it.
+            RefusalError: the variant that was to be set up does not do the problem.
 
         """
         assert self.process.stdin is not None
@@ -58,6 +63,8 @@ class Child:
             reply = msgspec.json.decode(self._line(timeout), type=Reply)
         if isinstance(reply, Failed):
             raise ChildError(reply.reason)
+        if isinstance(reply, Refused):
+            raise RefusalError(reply.reason)
         assert isinstance(reply, expected)
         return reply
 

@@ -10,6 +10,7 @@ from .commands.doctor import doctor
 from .commands.listing import list_variants
 from .commands.run import run
 from .commands.show import show
+from .commands.table import table
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -27,7 +28,7 @@ def technobench() -> None:
     """
 
 
-for command in (run, show, list_variants, doctor, data):
+for command in (run, show, table, list_variants, doctor, data):
     technobench.add_command(command)
 
 

@@ -20,7 +20,7 @@ class Task(msgspec.Struct, frozen=True, tag=True):
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
-    """Set the variant up on the first ``records`` records; None for all. Answered by `Ready`."""
+    """Set the variant up on the first ``records`` records; None for all. Answered by `Ready` or `Refused`."""
 
     records: int | None
 
@@ -77,5 +77,11 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """The variant does not do this problem (`UnsupportedModelError`); nothing went wrong."""
+
+    reason: str
+
+
 Request = Task | Prepare | Run | Grade
-Reply = Opened | Ready | Ran | Graded | Failed
+Reply = Opened | Ready | Ran | Graded | Failed | Refused

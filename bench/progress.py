@@ -27,11 +27,10 @@ class Progress:
         if self.console.is_terminal:
             self.status.update(f"{self._place()} {what}")
 
-    def row(self, row: Row) -> None:
-        """Tell that a case is over."""
+    def row(self, case: str, row: Row) -> None:
+        """Tell that a case is over, by its name and row."""
         self.done += 1
         reason = f": {row.reason}" if row.reason else ""
-        case = f"{row.stage}/{row.variant} {row.dataset}@{row.scale:g}"
         self.console.print(f"{self._place()} {case}  {time_of(row)}  {row.status.value}{reason}", markup=False)
 
     def close(self) -> None:

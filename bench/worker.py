@@ -24,7 +24,7 @@ from ..pipeline.datasets import catalogue
 from ..pipeline.errors import UnsupportedModelError
 from ..pipeline.workload import Workload
 from .host import thread_settings, versions
-from .messages import Failed, Grade, Graded, Opened, Prepare, Ran, Ready, Reply, Request, Run, Task
+from .messages import Failed, Grade, Graded, Opened, Prepare, Ran, Ready, Refused, Reply, Request, Run, Task
 
 _PR_SET_PDEATHSIG = 1
 _CLEAR_PEAK = "5"
@@ -81,15 +81,18 @@ class Worker:
         """What the harness needs to know of the problem."""
         return Opened(self.stage.sizes(self.whole), versions(), thread_settings())
 
-    def prepare(self, request: Prepare) -> Ready:
-        """Set the variant up, on all records or the first ones."""
+    def prepare(self, request: Prepare) -> Ready | Refused:
+        """Set the variant up, on all records or the first ones, if it does such problems."""
         variant = registry.variants()[self.task.stage, self.task.variant or ""]
         self.prepared = self.answer = None
         self.problem = self.whole
         if request.records is not None:
             self.problem = self.stage.prefix(self.whole, request.records)
         start = time.perf_counter()
-        self.prepared = variant.prepare(self.problem)
+        try:
+            self.prepared = variant.prepare(self.problem)
+        except UnsupportedModelError as error:
+            return Refused(str(error))
         self.prepared.sync()
         return Ready(time.perf_counter() - start, self.stage.sizes(self.problem))
 

@@ -12,7 +12,8 @@ from ..pipeline.errors import UnsupportedModelError
 from ..pipeline.needs import package
 from ..pipeline.rating_models import KNN as NeighbourParameters
 from ..pipeline.rating_models import SlopeOne as SlopeOneParameters
-from ..pipeline.stages.ratings import RatingsProblem, RatingTriples
+from ..pipeline.splits import Split
+from ..pipeline.stages.ratings import RatingsProblem
 from .peers.needs import peer
 from .rating_models.model import (
     KNN,
@@ -37,14 +38,14 @@ def naive(problem: RatingsProblem) -> Prepared[np.ndarray]:
     from .rating_models.surprise_models import algorithm_of, tested, testset_of, trainset_of
 
     folds = [
-        (trainset_of(problem.data.of(train)), testset_of(problem.data.of(test)), test)
-        for train, test in problem.splits()
+        (trainset_of(problem.data.of(split.train)), testset_of(problem.data.of(split.test)), split.test)
+        for split in problem.splits()
     ]
     watch = Stopwatch()
 
     def run() -> np.ndarray:
         watch.seconds.clear()
-        estimates = np.empty(len(problem.data))
+        estimates = np.full(len(problem.data), np.nan)
         for trainset, testset, test in folds:
             algorithm = algorithm_of(problem.model)
             with watch.phase("fit"):
@@ -82,24 +83,23 @@ def native(problem: RatingsProblem) -> Prepared[np.ndarray]:
     splits = problem.splits()
     watch = Stopwatch()
 
-    def fitted(split: tuple[np.ndarray, np.ndarray]) -> FittedModel:
-        data: RatingTriples = problem.data.of(split[0])
-        return fit(problem.model, data.users, data.items, data.ratings, data.scale)
+    def fitted(split: Split) -> FittedModel:
+        data = problem.data.of(split.train)
+        return fit(problem.model, data.users, data.items, data.values, data.scale)
 
-    def estimated(fold: tuple[FittedModel, np.ndarray]) -> np.ndarray:
-        model, test = fold
-        asked = problem.data.of(test)
+    def estimated(fold: tuple[FittedModel, Split]) -> np.ndarray:
+        model, split = fold
+        asked = problem.data.of(split.test)
         return model.predict(asked.users, asked.items)
 
     def run() -> np.ndarray:
         watch.seconds.clear()
-        tests = [test for _, test in splits]
         with watch.phase("fit"):
             models = on_threads(fitted, splits)
         with watch.phase("predict"):
-            parts = on_threads(estimated, list(zip(models, tests, strict=True)))
-        estimates = np.empty(len(problem.data))
-        estimates[np.concatenate(tests)] = np.concatenate(parts)
+            parts = on_threads(estimated, list(zip(models, splits, strict=True)))
+        estimates = np.full(len(problem.data), np.nan)
+        estimates[np.concatenate([split.test for split in splits])] = np.concatenate(parts)
         return estimates
 
     return Prepared(run, phases=lambda: watch.seconds)

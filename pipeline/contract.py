@@ -136,7 +136,8 @@ def variant(
     """Register a function from a problem to a `Prepared` as a variant.
 
     The module's name is the stage, the function's name (with hyphens) the variant, its docstring's first line the
-    summary. Heavy imports belong inside the function.
+    summary. Heavy imports belong inside the function. One that does not do a problem raises `UnsupportedModelError`,
+    and its row is ``unavailable``, with that reason.
 
     Raises:
         TypeError: the function has no docstring, or the name is taken.

@@ -1,6 +1,6 @@
 """What recommendation starts from: interactions as a sparse matrix, or ratings as a list."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from .datasets.dataset import ITEMS_FILE, USERS_FILE, InteractionDataset, RatingDataset
+from .errors import InputError
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,35 @@ class Interactions:
 
 @dataclass(frozen=True)
 class Ratings:
-    """Explicit feedback: n ratings in the order of the file.
+    """Explicit feedback: who gave what how many stars.
 
-    users, items: int32[n], positions in ``user_ids`` and ``item_ids``.
-    values: float32[n].
+    users, items: int32[n], numbers from 0. values: float64[n], finite. A pair may come more than once.
+    scale: the lowest and the highest rating there can be.
     timestamps: int64[n], seconds since 1970 UTC, or None where they are not known.
+    user_ids, item_ids: of the numbers; empty where they have none.
     """
 
     users: np.ndarray
     items: np.ndarray
     values: np.ndarray
-    timestamps: np.ndarray | None
-    user_ids: tuple[str, ...]
-    item_ids: tuple[str, ...]
+    scale: tuple[float, float]
+    timestamps: np.ndarray | None = None
+    user_ids: tuple[str, ...] = ()
+    item_ids: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def of(self, places: np.ndarray | slice) -> "Ratings":
+        """Those at the places, in that order, on the same scale."""
+        timestamps = None if self.timestamps is None else self.timestamps[places]
+        return replace(
+            self,
+            users=self.users[places],
+            items=self.items[places],
+            values=self.values[places],
+            timestamps=timestamps,
+        )
 
 
 def interactions_of(dataset: InteractionDataset) -> Interactions:
@@ -70,11 +87,20 @@ def last_times(dataset: InteractionDataset) -> np.ndarray | None:
 
 
 def ratings_of(dataset: RatingDataset) -> Ratings:
-    """The ratings of a dataset; a pair that was rated twice is there twice."""
+    """The ratings of a dataset in the order of the file; the scale is from the lowest to the highest that it has.
+
+    Raises:
+        InputError: it has none.
+
+    """
     table = pq.read_table(dataset.path)
     timestamps = table["timestamp"].to_numpy() if "timestamp" in dataset.columns else None
     users, items, values = (table[name].to_numpy() for name in ("user", "item", "value"))
-    return Ratings(users, items, values, timestamps, _ids(dataset, USERS_FILE), _ids(dataset, ITEMS_FILE))
+    if not len(values):
+        raise InputError(f"dataset '{dataset.name}' has no ratings; choose one that has")
+    scale = float(values.min()), float(values.max())
+    ids = _ids(dataset, USERS_FILE), _ids(dataset, ITEMS_FILE)
+    return Ratings(users, items, values.astype(np.float64), scale, timestamps, *ids)
 
 
 def _ids(dataset: InteractionDataset, file: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from .stages.ratings import RatingTriples
+    from .interactions import Ratings
 
 
 class Training:
@@ -16,14 +16,14 @@ class Training:
     of_users, of_items: int64, the places of each one's ratings, in the order given.
     """
 
-    def __init__(self, data: "RatingTriples") -> None:
+    def __init__(self, data: "Ratings") -> None:
         """Number users and items."""
         self.users, self.user_number = _numbered(data.users)
         self.items, self.item_number = _numbered(data.items)
-        self.ratings = data.ratings
+        self.ratings = data.values
         self.of_users = _places(self.users)
         self.of_items = _places(self.items)
-        self.mean = float(np.mean(data.ratings[self.user_by_user]))
+        self.mean = float(np.mean(data.values[self.user_by_user]))
 
     @property
     def user_by_user(self) -> np.ndarray:

@@ -27,7 +27,7 @@ MEANING: dict[Status, str] = {
     Status.OK: "ran where it said, and its answer was checked",
     Status.MISMATCH: "the answer differs from the reference by more than the tolerance",
     Status.FELL_BACK: "something else than what was asked did the work",
-    Status.UNAVAILABLE: "this machine lacks what the variant needs; nothing ran",
+    Status.UNAVAILABLE: "this machine lacks what the variant needs, or the variant does no such problem; nothing ran",
     Status.FAILED: "error, time-out, crash or out of memory",
     Status.UNVERIFIED: "ran, but there is no reference at this size",
     Status.EXTRAPOLATED: "too slow for the budget: measured at smaller sizes and fitted",

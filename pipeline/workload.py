@@ -90,7 +90,7 @@ class Workload:
         """The ratings, in the order of the file.
 
         Raises:
-            InputError: the dataset is of another kind.
+            InputError: the dataset is of another kind, or has none.
 
         """
         if not isinstance(self.dataset, RatingDataset):

@@ -1,27 +1,16 @@
-"""Ratings for tests: small ones with every oddity, and synthetic ones of the shape of MovieLens."""
+"""Ratings for tests: small, each pair at most once, some users and items with many and some with few or none."""
 
 import numpy as np
-from technobench.pipeline.stages.ratings import RatingTriples
+from technobench.pipeline.interactions import Ratings
 
 
-def movielens_shaped(users, items, ratings, seed=0, half_stars=False):
-    """Distinct pairs with power-law marginals; stars from biases, a planted low rank and noise."""
+def starred(users, items, ratings, seed=0, half_stars=False):
+    """Whole or half stars up to 5, from biases and noise."""
     generator = np.random.default_rng(seed)
-    activity = np.exp(generator.normal(size=users))
-    most = items * 5 // 8
-    least = min(20, ratings // users, most)
-    counts = np.minimum(least + (activity / activity.sum() * (ratings - least * users)).astype(int), most)
-    while (short := ratings - counts.sum()) > 0:
-        room = np.flatnonzero(counts < most)
-        counts[generator.choice(room, min(short, len(room)), replace=False)] += 1
-    popularity = -6.3 * (generator.permutation(items) / items) ** 0.8
-    chosen = [
-        np.argpartition(-(popularity + generator.gumbel(size=items)), count - 1)[:count] for count in counts.tolist()
-    ]
-    who, what = np.repeat(np.arange(users), counts), np.concatenate(chosen)
-    stars = 3.6 + generator.normal(0, 0.4, users)[who] + generator.normal(0, 0.5, items)[what]
-    tastes, traits = generator.normal(0, 0.35, (users, 8)), generator.normal(0, 0.6, (items, 8))
-    stars += np.einsum("nf,nf->n", tastes[who], traits[what]) + generator.normal(0, 0.75, len(who))
+    weights = np.outer(generator.lognormal(size=users), generator.lognormal(size=items)).ravel()
+    pairs = generator.choice(users * items, ratings, replace=False, p=weights / weights.sum())
+    who, what = np.sort(pairs) // items, np.sort(pairs) % items
+    stars = generator.normal(3.6, 0.8, ratings) + generator.normal(0, 0.5, users)[who]
     unit = 0.5 if half_stars else 1.0
-    stars = np.clip(np.rint(stars / unit) * unit, unit, 5)
-    return RatingTriples(who.astype(np.int32), what.astype(np.int32), stars, (unit, 5.0))
+    stars = np.clip(np.rint((stars + generator.normal(0, 0.6, items)[what]) / unit) * unit, unit, 5)
+    return Ratings(who.astype(np.int32), what.astype(np.int32), stars, (unit, 5.0))

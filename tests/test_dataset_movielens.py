@@ -129,7 +129,7 @@ def test_each_format_as_published(name, form, make, tmp_path):
     assert (ratings.user_ids, ratings.item_ids) == (("1", "7", "10"), ("2", "30")), "in the order of numbers"
     assert (ratings.users.tolist(), ratings.users.dtype) == ([1, 1, 0, 2], np.int32)
     assert (ratings.items.tolist(), ratings.items.dtype) == ([1, 0, 0, 1], np.int32)
-    assert (ratings.values.tolist(), ratings.values.dtype) == ([5, 1, 3, 4], np.float32)
+    assert (ratings.values.tolist(), ratings.values.dtype) == ([5, 1, 3, 4], np.float64)
     assert ratings.timestamps.tolist() == [row[3] for row in ROWS] and ratings.timestamps.dtype == np.int64
     assert workload.items().to_pydict() == {
         "id": ["2", "30"],

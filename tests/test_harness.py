@@ -65,6 +65,29 @@ def test_an_unmet_need_is_unavailable_and_has_no_time(planted):
     assert row["executed"] is row["seconds"] is row["setup_seconds"] is row["peak_bytes"] is row["error"] is None
 
 
+def test_a_problem_that_a_variant_does_not_do_is_unavailable_and_no_failure(planted):
+    done = planted("--variant", "refuses", "--variant", "xgboost")
+    assert done.code == 0
+    row = done.row("refuses")
+    assert (row["status"], row["reason"]) == ("unavailable", "trees of oak are not supported; plant others")
+    assert row["executed"] is row["seconds"] is row["setup_seconds"] is row["error"] is None
+    assert done.row("xgboost")["status"] == "ok"
+
+
+@pytest.mark.parametrize("asked", ["refuses", "needs-a-unicorn"])
+def test_what_stands_in_may_not_do_the_problem_either(planted, asked):
+    row = planted("--variant", asked, "--fallback", "refuses").row(asked)
+    assert row["status"] == "unavailable"
+    assert "nor can 'refuses' stand in: trees of oak" in row["reason"]
+
+
+def test_another_stands_in_for_what_does_not_do_the_problem(planted):
+    row = planted("--variant", "refuses", "--fallback", "xgboost").row("refuses")
+    assert (row["status"], row["executed"]) == ("fell-back", "predict/xgboost@cpu")
+    assert row["reason"] == "'xgboost' stood in: trees of oak are not supported; plant others"
+    assert row["seconds"]
+
+
 def test_a_fallback_asked_for_runs_and_shows(planted):
     row = planted("--variant", "needs-a-unicorn", "--fallback", "xgboost").row("needs-a-unicorn")
     assert row["status"] == "fell-back"

@@ -73,8 +73,19 @@ def test_values_of_repeated_pairs_are_summed(kept, kind, columns, expected):
 def test_ratings_are_the_rows_of_the_file(kept):
     ratings = Workload(kept(RatingDataset, *ROWS)).ratings()
     for found, name in zip((ratings.users, ratings.items, ratings.values, ratings.timestamps), ROWS, strict=True):
-        assert found.tolist() == ROWS[name].tolist() and found.dtype == ROWS[name].dtype
+        assert found.tolist() == ROWS[name].tolist()
+        assert found.dtype == (np.float64 if name == "value" else ROWS[name].dtype), "models compute in float64"
+    assert (len(ratings), ratings.scale) == (5, (0.5, 4.0))
+    last = ratings.of(np.array([4, 3]))
+    assert (last.values.tolist(), last.timestamps.tolist(), last.scale) == ([3, 4], [5, 6], (0.5, 4.0))
     assert Workload(kept(RatingDataset, "user", "item", "value")).ratings().timestamps is None
+
+
+def test_a_dataset_without_a_rating_is_refused(kept, monkeypatch):
+    for name, column in ROWS.items():
+        monkeypatch.setitem(ROWS, name, column[:0])
+    with pytest.raises(InputError, match="'small' has no ratings; choose one that has"):
+        Workload(kept(RatingDataset, *ROWS)).ratings()
 
 
 def test_records_are_companies_x_technologies():

@@ -21,10 +21,10 @@ from technobench.cpu_pipeline.ratings import (
 )
 from technobench.pipeline import rating_reference
 from technobench.pipeline.errors import InputError
+from technobench.pipeline.interactions import Ratings
 from technobench.pipeline.rating_training import Training
-from technobench.pipeline.stages.ratings import RatingTriples
 
-from .ratings_data import movielens_shaped
+from .ratings_data import starred
 
 LIBRARY = [
     SVD(epochs=4),
@@ -75,10 +75,10 @@ def test_text_as_ids_and_what_is_unknown(model):
 
 @MODELS
 def test_repeated_pairs_all_count(model):
-    data = movielens_shaped(12, 9, 60)
+    data = starred(12, 9, 60)
     again = np.random.default_rng(0).integers(0, 60, 25)
     users, items = np.append(data.users, data.users[again]), np.append(data.items, data.items[again])
-    ratings = np.append(data.ratings, 6 - data.ratings[again])
+    ratings = np.append(data.values, 6 - data.values[again])
     asked = data.users, data.items
     found = model.fit(users, items, ratings, (1, 5)).predict(*asked)
     expected = by_surprise(
@@ -108,8 +108,8 @@ def test_any_real_numbers_as_ratings(model):
 def by_definition(model, users, items, ratings, asked_users, asked_items):
     ratings = np.asarray(ratings, np.float64)
     scale = float(ratings.min()), float(ratings.max())
-    training = Training(RatingTriples(np.asarray(users), np.asarray(items), ratings, scale))
-    asked = RatingTriples(np.asarray(asked_users), np.asarray(asked_items), np.zeros(len(asked_users)), scale)
+    training = Training(Ratings(np.asarray(users), np.asarray(items), ratings, scale))
+    asked = Ratings(np.asarray(asked_users), np.asarray(asked_items), np.zeros(len(asked_users)), scale)
     return rating_reference._estimates(model, training, asked)
 
 
@@ -152,7 +152,7 @@ def test_one_rating(model):
 @MODELS
 def test_constant_ratings_are_told_as_they_are(model):
     """Where the scale leaves room, too: no deviation, no standard deviation, no similarity is to be divided by."""
-    data = movielens_shaped(12, 9, 60)
+    data = starred(12, 9, 60)
     fitted = model.fit(data.users, data.items, np.full(60, 3.0), scale=(1, 5))
     found = fitted.predict(data.users, data.items)
     assert np.isfinite(found).all()
@@ -167,22 +167,22 @@ def test_ratings_of_zero_have_no_cosine():
 
 
 def test_more_neighbours_than_there_are():
-    data = movielens_shaped(12, 9, 60)
+    data = starred(12, 9, 60)
     every, more = (
-        KNN(k=k).fit(data.users, data.items, data.ratings).predict(data.users, data.items) for k in (60, 10**6)
+        KNN(k=k).fit(data.users, data.items, data.values).predict(data.users, data.items) for k in (60, 10**6)
     )
     np.testing.assert_array_equal(every, more)
-    fewer = KNN(k=1).fit(data.users, data.items, data.ratings).predict(data.users, data.items)
+    fewer = KNN(k=1).fit(data.users, data.items, data.values).predict(data.users, data.items)
     assert np.abs(fewer - every).max() > 0.1
 
 
 def test_too_few_neighbours_or_too_little_in_common():
-    data = movielens_shaped(12, 9, 60)
-    mean, asked = data.ratings.mean(), (data.users, data.items)
-    few = KNN(min_k=50).fit(*asked, data.ratings).predict(*asked)
+    data = starred(12, 9, 60)
+    mean, asked = data.values.mean(), (data.users, data.items)
+    few = KNN(min_k=50).fit(*asked, data.values).predict(*asked)
     np.testing.assert_allclose(few, mean)
-    means = pd.Series(data.ratings).groupby(data.users).transform("mean")
-    np.testing.assert_allclose(KNN("means", min_support=50, min_k=2).fit(*asked, data.ratings).predict(*asked), means)
+    means = pd.Series(data.values).groupby(data.users).transform("mean")
+    np.testing.assert_allclose(KNN("means", min_support=50, min_k=2).fit(*asked, data.values).predict(*asked), means)
 
 
 @MODELS
@@ -239,12 +239,12 @@ def test_hyper_parameters_out_of_range_are_refused(make, told):
 
 @MODELS
 def test_as_many_threads_as_one_likes(model, monkeypatch):
-    data = movielens_shaped(40, 30, 500)
-    fitted = model.fit(data.users, data.items, data.ratings)
+    data = starred(40, 30, 500)
+    fitted = model.fit(data.users, data.items, data.values)
     expected = fitted.predict(data.users, data.items)
     for count in (1, 3):
         monkeypatch.setattr(threads, "thread_count", lambda count=count: count)
-        again = model.fit(data.users, data.items, data.ratings)
+        again = model.fit(data.users, data.items, data.values)
         np.testing.assert_array_equal(again.predict(data.users, data.items), expected)
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: fitted.predict(data.users, data.items), range(6)):
@@ -252,6 +252,6 @@ def test_as_many_threads_as_one_likes(model, monkeypatch):
 
 
 def test_predictions_are_within_the_scale():
-    data = movielens_shaped(40, 30, 500)
-    found = SVD().fit(data.users, data.items, data.ratings, scale=(3, 3.5)).predict(data.users, data.items)
+    data = starred(40, 30, 500)
+    found = SVD().fit(data.users, data.items, data.values, scale=(3, 3.5)).predict(data.users, data.items)
     assert (found.min(), found.max()) == (3.0, 3.5)

@@ -126,6 +126,8 @@ def test_commands_of_the_readme_are_understood(technobench, tmp_path, command):
         )
         assert kept.code == 0, kept.err
         words.append("--dry-run")
+    if words[0] == "table":
+        words.append("--dry-run")
     if words[0] == "show":
         assert (
             technobench("run", "--stage", "predict", "--variant", "xgboost", "--rounds", "1", "--trees", "2").code == 0

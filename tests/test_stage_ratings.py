@@ -1,22 +1,26 @@
 """The stage ratings: its oracle against Surprise, every variant against it and against each other, wrong answers."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from technobench.cpu_pipeline.ratings import batched_sparse, native
 from technobench.pipeline import rating_reference
+from technobench.pipeline.datasets.planted_ratings import RATINGS, USER_QUARTILES, USERS, counts_by_quartiles
 from technobench.pipeline.errors import InputError, UnsupportedModelError
+from technobench.pipeline.interactions import Ratings
 from technobench.pipeline.rating_models import KNN, MODELS, SVD, BaselineSGD, SlopeOne, SVDpp, configured
 from technobench.pipeline.stages.ratings import RatingsStage, accuracy, rating_problem
 
-from .ratings_data import movielens_shaped
+from .ratings_data import starred
 from .variants import answer_of, variants_of
 
 VARIANTS = variants_of("ratings")
 STAGE = RatingsStage()
-DATA = movielens_shaped(60, 40, 900)
+DATA = starred(60, 40, 900)
 SHORT = {"svd": 4, "svd-unbiased": 60, "svdpp": 3, "svdpp-cached": 3, "nmf": 6, "nmf-biased": 6}
 """Epochs, so that plain Python gets through; without biases it takes some until the lowest rating is passed."""
 NEAR = [name for name in MODELS if name.startswith("knn")]
@@ -72,7 +76,7 @@ def test_slope_one_is_surprises_to_the_last_bit():
 
 
 def test_surprise_cuts_half_stars_off_in_slope_one_and_is_told_so():
-    problem = problem_of("slope-one", data=movielens_shaped(60, 40, 900, half_stars=True))
+    problem = problem_of("slope-one", data=starred(60, 40, 900, half_stars=True))
     reference = STAGE.reference(problem)
     assert STAGE.error(problem, answer_of(VARIANTS["native"], problem), reference) < 1e-12
     assert STAGE.error(problem, answer_of(naive(), problem), reference) > 0.01
@@ -80,7 +84,7 @@ def test_surprise_cuts_half_stars_off_in_slope_one_and_is_told_so():
 
 @pytest.mark.parametrize("name", ["svd", "svdpp", "nmf-biased", "knn-baseline", "knn-z-score"])
 def test_half_stars(name, in_python):
-    problem = problem_of(name, data=movielens_shaped(60, 40, 900, half_stars=True))
+    problem = problem_of(name, data=starred(60, 40, 900, half_stars=True))
     found = answer_of(VARIANTS["native"], problem)
     assert STAGE.error(problem, found, STAGE.reference(problem)) < 1e-12
     np.testing.assert_allclose(found, answer_of(naive(), problem), rtol=0, atol=1e-12)
@@ -126,10 +130,10 @@ def test_folds_are_surprises():
     whole.raw_ratings = [(*row, None) for row in testset_of(data)]
     splits = problem.splits()
     theirs = model_selection.KFold(7, random_state=7).split(whole)
-    for (train, test), (trainset, testset) in zip(splits, theirs, strict=True):
-        assert testset_of(data.of(test)) == testset
-        assert list(trainset_of(data.of(train)).all_ratings()) == list(trainset.all_ratings())
-    np.testing.assert_array_equal(np.sort(np.concatenate([test for _, test in splits])), np.arange(900))
+    for split, (trainset, testset) in zip(splits, theirs, strict=True):
+        assert testset_of(data.of(split.test)) == testset
+        assert list(trainset_of(data.of(split.train)).all_ratings()) == list(trainset.all_ratings())
+    np.testing.assert_array_equal(np.sort(np.concatenate([split.test for split in splits])), np.arange(900))
 
 
 def test_accuracy_is_that_of_surprise():
@@ -139,14 +143,19 @@ def test_accuracy_is_that_of_surprise():
     told = [
         [
             surprise.Prediction(0, 0, true, given, {})
-            for true, given in zip(DATA.ratings[test], estimates[test], strict=True)
+            for true, given in zip(DATA.values[split.test], estimates[split.test], strict=True)
         ]
-        for _, test in problem.splits()
+        for split in problem.splits()
     ]
     rmse = np.mean([surprise.accuracy.rmse(fold, verbose=False) for fold in told])
     mae = np.mean([surprise.accuracy.mae(fold, verbose=False) for fold in told])
     np.testing.assert_allclose(accuracy(problem, estimates), (rmse, mae), rtol=1e-12)
-    assert accuracy(problem, estimates).rmse < accuracy(problem, np.full(900, DATA.ratings.mean())).rmse
+    assert list(STAGE.quality(problem, estimates).items()) == [
+        ("rmse", pytest.approx(rmse)),
+        ("mae", pytest.approx(mae)),
+    ]
+    assert STAGE.goal == "lowest"
+    assert accuracy(problem, estimates).rmse < accuracy(problem, np.full(900, DATA.values.mean())).rmse
 
 
 def test_wrong_answers_are_caught():
@@ -182,22 +191,33 @@ def test_an_estimate_of_another_model_is_caught(name, in_python):
 
 def test_what_takes_too_long_is_checked_on_fewer_folds_and_then_not_at_all(monkeypatch, in_python):
     problem = problem_of("svdpp")
-    rated = np.bincount(DATA.users[problem.splits()[0][0]]).astype(float)
+    rated = np.bincount(DATA.users[problem.splits()[0].train]).astype(float)
     work = (rated**2).sum() * 20 * 3
     monkeypatch.setattr(rating_reference, "MOST_OPERATIONS", 1.5 * work)
     reference = STAGE.reference(problem)
-    np.testing.assert_array_equal(reference.places, problem.splits()[0][1])
+    np.testing.assert_array_equal(reference.places, problem.splits()[0].test)
     monkeypatch.setattr(rating_reference, "MOST_OPERATIONS", 0.5 * work)
     assert STAGE.reference(problem) is None
     assert STAGE.reference(problem_of("slope-one")) is not None
+
+
+def test_a_fold_of_svdpp_is_checked_at_the_size_of_movielens_1m():
+    rated = counts_by_quartiles(USERS, RATINGS, USER_QUARTILES)
+    training = SimpleNamespace(users=np.repeat(np.arange(USERS), rated * 4 // 5), ratings=np.zeros(RATINGS * 4 // 5))
+    each = rating_reference.operations(SVDpp(), training)
+    assert each < rating_reference.MOST_OPERATIONS < 2 * each, "one fold, as the module says"
+    for model in (SVD(), MODELS["nmf"], MODELS["baseline-sgd"]):
+        assert 5 * rating_reference.operations(model, training) < rating_reference.MOST_OPERATIONS
 
 
 def test_prefix_and_sizes():
     problem = problem_of("svd")
     assert STAGE.sizes(problem) == {"records": 900, "users": 60, "items": len(set(DATA.items.tolist()))}
     first = STAGE.prefix(problem, 100)
-    np.testing.assert_array_equal(first.data.ratings, DATA.ratings[:100])
+    np.testing.assert_array_equal(first.data.values, DATA.values[:100])
     assert STAGE.sizes(first)["records"] == 100
+    few = STAGE.prefix(problem, 2)
+    assert (few.folds, few.judged_folds) == (2, 2), "no fold is empty"
 
 
 @pytest.mark.parametrize("name", ["svd", "svdpp", "nmf", "baseline-sgd"])
@@ -224,10 +244,10 @@ def test_what_cannot_be_estimated_is_refused():
     with pytest.raises(InputError, match="at most as many as there are ratings, 2"):
         problem_of("svd", data=DATA.of(slice(2)), folds=3)
     for value in (np.nan, np.inf, 6.0):
-        ratings = DATA.ratings.copy()
+        ratings = DATA.values.copy()
         ratings[5] = value
         with pytest.raises(InputError, match="not within the scale of 1 to 5"):
-            problem_of("svd", data=replace(DATA, ratings=ratings))
+            problem_of("svd", data=replace(DATA, values=ratings))
     with pytest.raises(InputError, match="no rating model 'als'; there are: svd"):
         problem_of("als")
     with pytest.raises(InputError, match="biases='lsq'"):
@@ -235,18 +255,10 @@ def test_what_cannot_be_estimated_is_refused():
 
 
 def test_the_workloads_parameters_make_the_problem():
-    class Given(SimpleNamespace):
-        """A workload of these ratings."""
-
-        def ratings(self):
-            return SimpleNamespace(users=DATA.users, items=DATA.items, values=self.values)
-
-    def given(parameters, values=DATA.ratings):
-        return Given(dataset=SimpleNamespace(name="stars"), parameters={"seed": 0, **parameters}, values=values)
+    def given(parameters):
+        return SimpleNamespace(parameters={"seed": 0, **parameters}, ratings=lambda: DATA)
 
     parameters = {**STAGE.parameters, "model": "svdpp-cached", "folds": 4, "epochs": 6, "rate": 0.01, "seed": 9}
-    with pytest.raises(InputError, match="'stars' has no ratings"):
-        STAGE.problem(given(parameters, np.zeros(0)))
     problem = STAGE.problem(given(parameters))
     assert problem.model == SVDpp(cache_ratings=True, epochs=6, rate=0.01, seed=9)
     assert (problem.folds, problem.seed) == (4, 9)
@@ -256,3 +268,53 @@ def test_the_workloads_parameters_make_the_problem():
     expected = KNN("z-score", user_based=False, k=5, baseline=BaselineSGD())
     assert STAGE.problem(given(near)).model == expected
     assert STAGE.problem(given({**STAGE.parameters, "model": "slope-one"})).model == SlopeOne()
+
+
+EXPECTED = json.loads((Path(__file__).parent / "surprise_expected.json").read_text(encoding="utf-8"))
+"""What Surprise said of some ratings; ``tools/freeze_surprise.py`` makes it."""
+
+
+def expected_problem(case):
+    kept = EXPECTED["ratings"]
+    users, items = (np.array(kept[name], np.int32) for name in ("users", "items"))
+    data = Ratings(users, items, np.array(kept["values"]), (1.0, 5.0))
+    given = {"seed": kept["seed"], "judged_folds": 1, **case["given"]}
+    return rating_problem(data, case["model"], kept["folds"], kept["seed"], given)
+
+
+@pytest.mark.parametrize("case", EXPECTED["cases"], ids=lambda case: f"{case['model']}-{case['given']}")
+def test_estimates_are_what_surprise_said_without_it(case):
+    problem = expected_problem(case)
+    (split,) = problem.splits()
+    expected = np.array(case["estimates"])
+    assert len(expected) == 40 and len(np.unique(expected)) > 10
+    found = answer_of(VARIANTS["native"], problem)
+    np.testing.assert_allclose(found[split.test], expected, rtol=0, atol=1e-12)
+    assert np.isnan(found[split.train]).all(), "what is not asked for is not told"
+    reference = STAGE.reference(problem)
+    found[split.test] = expected
+    assert STAGE.error(problem, found, reference) < 1e-12
+    found[split.test[0]] = np.nan
+    assert STAGE.error(problem, found, reference) == float("inf")
+
+
+def test_surprise_still_says_so():
+    for case in EXPECTED["cases"]:
+        problem = expected_problem(case)
+        found = answer_of(naive(), problem)[problem.splits()[0].test]
+        np.testing.assert_allclose(found, case["estimates"], rtol=0, atol=1e-12, err_msg=case["model"])
+
+
+@pytest.mark.parametrize("name", ["svd", "knn-means", "slope-one"])
+def test_folds_that_are_judged_are_the_first_of_all(name):
+    whole, some = problem_of(name), problem_of(name, judged_folds=2)
+    assert len(some.splits()) == 2
+    judged = np.concatenate([split.test for split in whole.splits()[:2]])
+    all_estimates, estimates = (answer_of(VARIANTS["native"], problem) for problem in (whole, some))
+    np.testing.assert_array_equal(estimates[judged], all_estimates[judged])
+    assert np.isfinite(estimates).sum() == len(judged) == 600
+    error = (estimates - DATA.values)[some.splits()[1].test]
+    first = accuracy(problem_of(name, judged_folds=1), estimates).rmse
+    assert accuracy(some, estimates).rmse == pytest.approx((first + np.sqrt(np.mean(error**2))) / 2)
+    with pytest.raises(InputError, match="judged_folds=4: give at least 1 and at most folds=3"):
+        problem_of(name, judged_folds=4)

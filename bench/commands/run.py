@@ -6,7 +6,7 @@ import secrets
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from ..measure import measure, measuring
 from ..progress import Progress, records_progress
 from ..table import tables, wide_console
 
+Show = Callable[[list[Row]], None]
 FAILED, REQUIREMENT_NOT_MET = 1, 4
 _NOT_REPEATED = {"resume", "dry_run", "json_file", "results"}
 """Options that say where rows go, not what is measured: no part of the command that repeats a run."""
@@ -142,6 +143,21 @@ def run(context: click.Context, /, **options: Any) -> None:
     technobench run --dataset seed -k "shap and not naive" --budget 120
     technobench run --dataset mine --fallback batched-sparse --json rows.jsonl
     """
+    context.exit(run_and_show(context, options, _print_tables))
+
+
+def run_and_show(context: click.Context, options: dict[str, Any], show: Show) -> int:
+    """Do what the options of ``technobench run`` say, and show the rows at the end.
+
+    Args:
+        context: of that command, with its arguments parsed; the row's command is told from it.
+        options: the context's parameters.
+        show: gets all rows of the run, also after an interrupt; not where they go to standard output as JSON.
+
+    Returns:
+        The exit code.
+
+    """
     folder = store.results_folder(options["results"])
     finished: list[Row] = []
     run_id, command = store.new_run_id(), _command(context)
@@ -167,7 +183,7 @@ def run(context: click.Context, /, **options: Any) -> None:
     selected = without_finished(selected, threads, {row.key for row in finished})
     if options["dry_run"]:
         _print_cases(selected, threads, options["fallback"])
-        return
+        return 0
     settings = Settings(
         run_id=run_id,
         session=secrets.token_hex(4),
@@ -179,12 +195,12 @@ def run(context: click.Context, /, **options: Any) -> None:
         max_rss=options["max_rss"],
         fallback=None if options["fallback"] == "never" else options["fallback"],
     )
-    rows = _measure_all(selected, options, settings, folder, finished)
-    context.exit(_exit_code([*finished, *rows], options["require"]))
+    rows = _measure_all(selected, options, settings, folder, finished, show)
+    return _exit_code([*finished, *rows], options["require"])
 
 
 def _measure_all(
-    selected: list[Group], options: dict[str, Any], settings: Settings, folder: Path, finished: list[Row]
+    selected: list[Group], options: dict[str, Any], settings: Settings, folder: Path, finished: list[Row], show: Show
 ) -> list[Row]:
     """Measure, write and print; what was measured before an interrupt is in the file and in the table."""
     no_device = options["require"] == "cuda" and isinstance(cuda_device_count(), str)
@@ -207,12 +223,12 @@ def _measure_all(
                     file.append(row)
                     emit(row)
                     rows.append(row)
-                    progress.row(row)
+                    progress.row(group.case_name(registry.variants()[row.stage, row.variant]), row)
         finally:
             progress.close()
             file.close()
             if not quiet:
-                _print_tables(store.read(file.path)[0] if file.path.exists() else [])
+                show(store.read(file.path)[0] if file.path.exists() else [])
             if rows:
                 click.echo(f"rows: {file.path}  (technobench show {settings.run_id})", err=True)
     return rows

@@ -31,14 +31,14 @@ def fit_biases(model: BaselineALS | BaselineSGD, trainset: Trainset) -> Biases:
     by_user = trainset.by_user
     if isinstance(model, BaselineSGD):
         sgd_epochs(
-            *(by_user.starts, by_user.others, by_user.ratings, mean, of_users, of_items),
+            *(*by_user.arrays, mean, of_users, of_items),
             *(model.epochs, model.rate, model.regularization),
         )
         return learned
     by_item = trainset.by_item
     for _ in range(model.epochs):
-        als_half(by_item.starts, by_item.others, by_item.ratings, mean, of_users, model.item_regularization, of_items)
-        als_half(by_user.starts, by_user.others, by_user.ratings, mean, of_items, model.user_regularization, of_users)
+        als_half(*by_item.arrays, mean, of_users, model.item_regularization, of_items)
+        als_half(*by_user.arrays, mean, of_items, model.user_regularization, of_users)
     return learned
 
 

@@ -1,5 +1,6 @@
 """SVD, SVD++ and NMF: trained one rating after the other, in the order and from the start of Surprise."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,11 @@ class Factors:
     item_factors: np.ndarray
     needs_both: bool
 
+    @property
+    def trained(self) -> tuple[float, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """What is trained in place, and the mean before it, as the compiled loops take them."""
+        return self.mean, self.user_bias, self.item_bias, self.user_factors, self.item_factors
+
     def estimate(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """float64[n] for numbers of users and items, -1 where unknown; NaN where nothing can be told."""
         from ..kernels.rating_factors import estimates
@@ -36,19 +42,25 @@ class Factors:
         return found
 
 
+def _normal(model: SVD | SVDpp) -> Callable[[int], np.ndarray]:
+    """Draws of float64[count, f], as Surprise's."""
+    random = np.random.RandomState(model.seed)
+    return lambda count: random.normal(model.init_mean, model.init_std_dev, (count, model.factors))
+
+
+def _untrained(trainset: Trainset, biased: bool, draw: Callable[[int], np.ndarray]) -> Factors:
+    """Biases of 0, and factors drawn for users first."""
+    users, items = len(trainset.user_ids), len(trainset.item_ids)
+    mean = trainset.mean if biased else 0.0
+    return Factors(mean, np.zeros(users), np.zeros(items), draw(users), draw(items), not biased)
+
+
 def fit_svd(model: SVD, trainset: Trainset) -> Factors:
     """`SVD` of the ratings."""
     from ..kernels.rating_factors import svd_epochs
 
-    random = np.random.RandomState(model.seed)
-    by_user = trainset.by_user
-    users, items = len(trainset.user_ids), len(trainset.item_ids)
-    p, q = (random.normal(model.init_mean, model.init_std_dev, (count, model.factors)) for count in (users, items))
-    learned = Factors(trainset.mean if model.biased else 0.0, np.zeros(users), np.zeros(items), p, q, not model.biased)
-    svd_epochs(
-        *(by_user.starts, by_user.others, by_user.ratings, learned.mean, learned.user_bias, learned.item_bias, p, q),
-        *(model.epochs, model.biased, model.rate, model.regularization),
-    )
+    learned = _untrained(trainset, model.biased, _normal(model))
+    svd_epochs(*trainset.by_user.arrays, *learned.trained, model.epochs, model.biased, model.rate, model.regularization)
     return learned
 
 
@@ -56,18 +68,11 @@ def fit_svdpp(model: SVDpp, trainset: Trainset) -> Factors:
     """`SVDpp` of the ratings; the users' implicit factors are added to their own."""
     from ..kernels.rating_factors import add_implicit, svdpp_epochs
 
-    random = np.random.RandomState(model.seed)
-    by_user = trainset.by_user
-    users, items = len(trainset.user_ids), len(trainset.item_ids)
-    p, q, y = (
-        random.normal(model.init_mean, model.init_std_dev, (count, model.factors)) for count in (users, items, items)
-    )
-    learned = Factors(trainset.mean, np.zeros(users), np.zeros(items), p, q, False)
-    svdpp_epochs(
-        *(by_user.starts, by_user.others, by_user.ratings, learned.mean, learned.user_bias, learned.item_bias, p, q, y),
-        *(model.epochs, model.rate, model.regularization),
-    )
-    add_implicit(by_user.starts, by_user.others, p, y)
+    draw = _normal(model)
+    learned = _untrained(trainset, True, draw)
+    implied = draw(len(trainset.item_ids))
+    svdpp_epochs(*trainset.by_user.arrays, *learned.trained, implied, model.epochs, model.rate, model.regularization)
+    add_implicit(trainset.by_user.starts, trainset.by_user.others, learned.user_factors, implied)
     return learned
 
 
@@ -76,13 +81,11 @@ def fit_nmf(model: NMF, trainset: Trainset) -> Factors:
     from ..kernels.rating_factors import nmf_epochs
 
     random = np.random.RandomState(model.seed)
-    by_user = trainset.by_user
-    users, items = len(trainset.user_ids), len(trainset.item_ids)
-    p, q = (random.uniform(model.init_low, model.init_high, (count, model.factors)) for count in (users, items))
-    learned = Factors(trainset.mean if model.biased else 0.0, np.zeros(users), np.zeros(items), p, q, not model.biased)
+    learned = _untrained(
+        trainset, model.biased, lambda count: random.uniform(model.init_low, model.init_high, (count, model.factors))
+    )
     nmf_epochs(
-        *(by_user.starts, by_user.others, by_user.ratings, np.bincount(trainset.items, minlength=items)),
-        *(learned.mean, learned.user_bias, learned.item_bias, p, q),
+        *(*trainset.by_user.arrays, np.bincount(trainset.items, minlength=len(trainset.item_ids)), *learned.trained),
         *(model.epochs, model.biased, model.regularization, model.bias_rate, model.bias_regularization),
     )
     return learned

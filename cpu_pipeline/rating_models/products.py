@@ -15,10 +15,10 @@ _ROWS = 256
 
 def estimates_by_products(problem: RatingsProblem) -> np.ndarray:
     """float64[n] estimates, fold by fold; the problem's model is Slope One or k-NN."""
-    estimates = np.empty(len(problem.data))
-    for train, test in problem.splits():
-        data, asked = problem.data.of(train), problem.data.of(test)
-        fitted = fit(problem.model, data.users, data.items, data.ratings, data.scale)
+    estimates = np.full(len(problem.data), np.nan)
+    for split in problem.splits():
+        data, asked = problem.data.of(split.train), problem.data.of(split.test)
+        fitted = fit(problem.model, data.users, data.items, data.values, data.scale)
         users, items = fitted.trainset.user_numbers(asked.users), fitted.trainset.item_numbers(asked.items)
         learned = fitted.learned
         if isinstance(learned, Slopes):
@@ -27,7 +27,7 @@ def estimates_by_products(problem: RatingsProblem) -> np.ndarray:
             assert isinstance(learned, Neighbours)
             found = _near(learned, users, items)
         found[np.isnan(found)] = fitted.trainset.mean
-        estimates[test] = found.clip(*data.scale)
+        estimates[split.test] = found.clip(*data.scale)
     return estimates
 
 

@@ -27,8 +27,7 @@ class Slopes:
         asked.on_threads(
             lambda first, last: estimate_items(
                 *(first, last, asked.starts, asked.columns, asked.places),
-                *(by_item.starts, by_item.others, by_item.ratings, by_user.starts, by_user.others, by_user.ratings),
-                *(self.means, found),
+                *(*by_item.arrays, *by_user.arrays, self.means, found),
             )
         )
         return found

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ...pipeline.interactions import Ratings
 from ...pipeline.rating_models import (
     KNN,
     NMF,
@@ -15,21 +16,20 @@ from ...pipeline.rating_models import (
     SlopeOne,
     SVDpp,
 )
-from ...pipeline.stages.ratings import RatingTriples
 
 
-def trainset_of(data: RatingTriples) -> Any:
+def trainset_of(data: Ratings) -> Any:
     """A ``surprise.Trainset`` of the ratings, in their order."""
     from surprise import Reader
     from surprise.dataset import Dataset
 
-    rows = zip(data.users.tolist(), data.items.tolist(), data.ratings.tolist(), strict=True)
+    rows = zip(data.users.tolist(), data.items.tolist(), data.values.tolist(), strict=True)
     return Dataset(Reader(rating_scale=data.scale)).construct_trainset([(*row, None) for row in rows])
 
 
-def testset_of(data: RatingTriples) -> list[tuple[int, int, float]]:
+def testset_of(data: Ratings) -> list[tuple[int, int, float]]:
     """What ``AlgoBase.test`` takes."""
-    return list(zip(data.users.tolist(), data.items.tolist(), data.ratings.tolist(), strict=True))
+    return list(zip(data.users.tolist(), data.items.tolist(), data.values.tolist(), strict=True))
 
 
 def tested(algorithm: Any, testset: list[tuple[int, int, float]], model: RatingModel) -> np.ndarray:

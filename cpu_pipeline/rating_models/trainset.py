@@ -35,6 +35,11 @@ class Grouped:
         return len(self.starts) - 1
 
     @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Starts, others and ratings, as the compiled loops take them."""
+        return self.starts, self.others, self.ratings
+
+    @property
     def counts(self) -> np.ndarray:
         """int64[users]: ratings of each."""
         return np.diff(self.starts)

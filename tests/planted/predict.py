@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 from technobench.pipeline.contract import Prepared, variant
+from technobench.pipeline.errors import UnsupportedModelError
 from technobench.pipeline.needs import Need
 from technobench.pipeline.scoring import inplace_margins
 
@@ -66,6 +67,12 @@ def lies_about_its_device(problem):
 def needs_a_unicorn(problem):
     """Cannot run anywhere."""
     raise AssertionError("must not be prepared")
+
+
+@variant()
+def refuses(problem):
+    """Does no problem of this kind."""
+    raise UnsupportedModelError("trees of oak are not supported; plant others")
 
 
 @variant()

@@ -126,7 +126,7 @@ class Workload:
     def technologies(self) -> MatrixAnswer:
         """The technology matrix."""
         stage = MatrixBuild()
-        folder = self._kept(
+        folder = self.kept(
             f"technologies-{self.digest('min_frequency')}",
             lambda folder: _save_technologies(folder, stage.reference(stage.problem(self))),
         )
@@ -158,7 +158,7 @@ class Workload:
                 raise InputError(f"dataset '{self.dataset.name}': {count} final columns are named {name!r}; rename one")
             _save_features(folder, answer)
 
-        return self._kept(f"features-{self.digest('min_frequency')}", make)
+        return self.kept(f"features-{self.digest('min_frequency')}", make)
 
     def model(self) -> bytes:
         """The user's model, or the default one trained on this dataset; an XGBoost booster as UBJ."""
@@ -188,9 +188,10 @@ class Workload:
             (folder / "model.ubj").write_bytes(trained.booster)
             (folder / "quality.json").write_text(json.dumps(trained.quality), encoding="utf-8")
 
-        return self._kept(f"model-{key}", train)
+        return self.kept(f"model-{key}", train)
 
-    def _kept(self, name: str, make: Callable[[Path], None]) -> Path:
+    def kept(self, name: str, make: Callable[[Path], None]) -> Path:
+        """The folder of this name among what is kept of the dataset; ``make`` fills it the first time."""
         folder = home() / "workloads" / f"{self.dataset.name}@{self.dataset.scale:.15g}" / name
         if not folder.is_dir():
             with new_folder(folder) as target:

@@ -47,7 +47,7 @@ def test_a_parameter_with_several_values_is_a_group_for_each():
         ("ratings", "nmf"),
     ]
     assert found[2].case_name(found[2].variants[0]).endswith("planted-ratings@1 model=nmf")
-    only = list(groups([], [], ["planted-ratings"], [1.0], "model=nmf", {"model": ["svd", "nmf"]}))
+    only = list(groups(["als", "ratings"], [], ["planted-ratings"], [1.0], "model=nmf", {"model": ["svd", "nmf"]}))
     assert [group.parameters["model"] for group in only] == ["nmf"]
 
 

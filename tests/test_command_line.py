@@ -20,7 +20,7 @@ from .conftest import SMALL
         (["run", "-k", "matchesnothing"], "the selection is empty"),
         (["run", "--scale", "2"], "whotracksme' comes at --scale 1 only"),
         (["run", "--scale", "-1", "--dataset", "seed"], "must be above 0"),
-        (["run", "--param", "colour=red"], "no parameter 'colour'; there are: alpha, batch_records"),
+        (["run", "--param", "colour=red"], "no parameter 'colour'; there are: alpha, barred, batch_records"),
         (["run", "--param", "seed=red"], "parameter seed=red: must be of type int"),
         (["run", "--param", "seed"], "write it as NAME=VALUE"),
         (["run", "--max-rss", "lots"], "is no size"),
@@ -66,7 +66,7 @@ def test_help_shows_its_examples_line_by_line(technobench):
     assert "\\b" not in out + technobench("data", "add", "--help").out
 
 
-STAGES = {"matrix_build", "features", "predict", "shap", "pipeline", "als", "ratings"}
+STAGES = {"matrix_build", "features", "predict", "shap", "pipeline", "als", "recommend", "ratings"}
 
 
 def test_list_names_every_stage_and_variant(technobench):

@@ -86,3 +86,17 @@ def test_how_rows_are_grouped_changes_nothing(dataset, tmp_path, monkeypatch):
     ours = Workload(dataset).interactions()
     assert (ours.matrix != other.matrix).nnz == 0
     assert ours.user_ids == other.user_ids and len(set(ours.item_ids)) == ours.matrix.shape[1]
+
+
+def test_genres_tell_something_of_tastes(dataset, matrix):
+    """One to three topics an item; users have more items of the genres that they have already than of others."""
+    genres = Workload(dataset).items()["genres"].to_pylist()
+    assert {len(each) for each in genres} == {1, 2, 3}
+    assert {name for each in genres for name in each} == set(planted.TOPIC_NAMES)
+    has = np.array([[name in each for name in planted.TOPIC_NAMES] for each in genres], float)
+    train, held = hold_out(matrix, 0.2)
+    profiles = train @ has
+    profiles /= profiles.sum(axis=1, keepdims=True)
+    same = (profiles @ has.T)[held.nonzero()].mean()
+    by_chance = (np.roll(profiles, 1, axis=0) @ has.T)[held.nonzero()].mean()
+    assert same > 1.2 * by_chance

@@ -7,6 +7,7 @@ the scale, items with its root above 1, as they do from MovieLens 1M to 20M; sca
 proportional to sum over k of likes[u, k] appeal[k, i], a matrix of rank 32, among the items that u does not have yet.
 *Popularity.* A topic's appeal is a power law of the item's rank (Zipf-Mandelbrot) times the topic's own taste. How many
 items a user has is 20 and a Lomax number, a power law too, and at most a fifth of the items.
+*Genres.* An item's are one to three topics, those that like it most, seen through noise.
 
 Users are drawn in blocks, each from a random stream of its own, so that memory does not grow with the interactions and
 a block is the same whatever was drawn before it.
@@ -18,6 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..errors import InputError
@@ -27,6 +29,7 @@ from .streams import Stream, WeightedChoice
 
 USERS, ITEMS, INTERACTIONS = 6_040, 3_706, 1_000_000
 TOPICS = 32
+TOPIC_NAMES = tuple(f"topic-{topic:02d}" for topic in range(TOPICS))
 BLOCK = 1_024
 FEWEST = 20
 SOURCE = "Synthetic, drawn by technobench from a fixed seed: no person in it exists. No licence needed."
@@ -36,6 +39,7 @@ _LOMAX_SHAPE = 3.0
 _MOST_OF_CATALOGUE = 5
 _RANK_OFFSET, _RANK_EXPONENT = 200.0, 2.0
 _TOPIC_SPREAD, _USER_SPREAD = 2.5, 3.0
+_GENRE_NOISE = 0.5
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,25 @@ class Planted:
         return found
 
     @cached_property
+    def _ranks_and_tastes(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Popularity rank of each item, (items,), and how much a topic likes it, (TOPICS, items), normal."""
+        stream = Stream(10, 1)
+        return np.argsort(stream.uniform(self.items)), stream.normal(TOPICS, self.items)
+
+    @cached_property
     def appeal(self) -> WeightedChoice:
         """Picks an item of a topic."""
-        stream = Stream(10, 1)
-        rank = np.argsort(stream.uniform(self.items))
-        taste = np.exp(_TOPIC_SPREAD * stream.normal(TOPICS, self.items))
-        return WeightedChoice(taste * np.power(rank + _RANK_OFFSET, -_RANK_EXPONENT))
+        rank, taste = self._ranks_and_tastes
+        return WeightedChoice(np.exp(_TOPIC_SPREAD * taste) * np.power(rank + _RANK_OFFSET, -_RANK_EXPONENT))
+
+    def genres(self) -> list[list[str]]:
+        """One to three topics of each item, ascending: those that like it most, seen through noise."""
+        stream = Stream(12)
+        _, taste = self._ranks_and_tastes
+        seen = taste + _GENRE_NOISE * stream.normal(*taste.shape)
+        order = np.argsort(-seen, axis=0)[:3].T
+        count = 1 + stream.index(3, self.items)
+        return [sorted(TOPIC_NAMES[topic] for topic in row[:some]) for row, some in zip(order, count, strict=True)]
 
     def block(self, start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """User and item of every interaction of the users from ``start``, a multiple of `BLOCK`; by user, then item.
@@ -123,7 +140,8 @@ def make(folder: Path, scale: float, files: Sequence[Path], progress: Progress) 
 
     columns = ("user", "item")
     write_rows(folder, columns, blocks())
-    write_ids(folder, numbered("u", planted.users), numbered("i", planted.items))
+    genres = pa.array(planted.genres(), pa.list_(pa.string()))
+    write_ids(folder, numbered("u", planted.users), numbered("i", planted.items).append_column("genres", genres))
     return InteractionDataset(
         folder=folder,
         name="planted",
@@ -143,6 +161,7 @@ MAKERS = (
         "synthetic interactions of MovieLens's shape with planted tastes; scale 100 has 100 million",
         make,
         scalable=True,
+        version=2,
         kind="interactions",
     ),
 )

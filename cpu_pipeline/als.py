@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from ..pipeline.contract import Prepared, variant
-from ..pipeline.errors import InputError
+from ..pipeline.errors import UnsupportedModelError
 from ..pipeline.needs import package
 from ..pipeline.stages.als import AlsAnswer, AlsProblem, loss, with_values
 from .implicit_als import MOMENTUM, ALSModel, ImplicitALS, fit
@@ -74,7 +74,7 @@ def naive(problem: AlsProblem) -> Prepared[AlsAnswer]:
 
 def _plain(problem: AlsProblem, library: str) -> None:
     if problem.scaling != "plain":
-        raise InputError(f"{library} has no regularisation scaled by frequency; choose regularization_scaling=plain")
+        raise UnsupportedModelError(f"{library} has no regularisation by frequency; choose regularization_scaling=size")
 
 
 def _of_implicit(problem: AlsProblem, use_cg: bool) -> Prepared[AlsAnswer]:

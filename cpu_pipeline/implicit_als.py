@@ -6,7 +6,15 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..pipeline.errors import InputError
-from ..pipeline.stages.als import AlsProblem, Scaling, als_problem, checked_strengths, penalties
+from ..pipeline.stages.als import (
+    REGULARIZATION,
+    AlsProblem,
+    AskedScaling,
+    Scaling,
+    als_problem,
+    checked_strengths,
+    penalties,
+)
 from .row_solver import RowSolver, gram
 
 _STEPS = 3
@@ -130,11 +138,11 @@ class ImplicitALS:
     def __init__(
         self,
         factors: int = 64,
-        regularization: float = 150.0,
+        regularization: float = REGULARIZATION,
         alpha: float = 10.0,
         iterations: int = 15,
         seed: int = 0,
-        scaling: Scaling = "plain",
+        scaling: AskedScaling = "size",
         exact: bool = False,
         momentum: float = MOMENTUM,
     ) -> None:
@@ -142,11 +150,11 @@ class ImplicitALS:
 
         Args:
             factors: length of the vectors.
-            regularization: lambda.
+            regularization: lambda, by ``scaling``.
             alpha: c = 1 + alpha r.
             iterations: of users, then items.
             seed: draws the vectors to start from.
-            scaling: of the regularisation, ``plain`` or ``frequency``.
+            scaling: of the regularisation, ``size``, ``plain`` or ``frequency``.
             exact: solve every row, instead of going three conjugate-gradient steps from the last iteration's vector.
             momentum: users are found for items that have gone on by this share of their way since the last iteration:
                 a lower loss after as many iterations. 0 is plain ALS; 0.5 and more may overshoot.
@@ -157,7 +165,7 @@ class ImplicitALS:
         """
         self.factors, self.regularization, self.alpha = factors, regularization, alpha
         self.iterations, self.seed = iterations, seed
-        self.scaling: Scaling = scaling
+        self.scaling: AskedScaling = scaling
         self.exact, self.momentum = exact, momentum
         if not 0 <= momentum < 1:
             raise InputError(f"momentum={momentum}: must be at least 0 and below 1")

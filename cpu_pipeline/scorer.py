@@ -1,22 +1,28 @@
-"""A model at work on raw records: a Parquet file of any size to scores and their largest contributions.
+"""Models at work on raw records: a Parquet file of any size to scores, their contributions, and recommendations.
 
-One chunk of records is in memory at a time: read, encoded as the model's columns, scored and explained in one pass.
+One chunk of records is in memory at a time: read, encoded as the model's columns, scored and explained in one pass, and
+its technologies given to the recommender, where there is one.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from ..pipeline.column_order import in_order_of
 from ..pipeline.datasets.dataset import Column
 from ..pipeline.errors import InputError
 from ..pipeline.record_file import RecordFile
+from ..pipeline.stages.matrix_build import MatrixAnswer
 from .final_matrix import ColumnsLearner, FinalColumns, columns_of_model
 from .raw_columns import raw_columns
+from .recommender import Recommender
 from .stopwatch import Stopwatch
 from .technology_matrix import TechnologyCounter, TechnologyEncoder
+from .top_k import TopItems
 from .tree_shap import TreeShap
 
 if TYPE_CHECKING:
@@ -33,15 +39,20 @@ class ScoredRecords(NamedTuple):
         contributions to it, largest size first.
 
     For a model of more than one output they are [n, outputs] and [n, outputs, k].
+
+    recommended: int32[n, r], technologies that a record has not, best first, as positions in `Scorer.technologies`; -1
+        after the last one. recommended_scores: float32[n, r]. r is 0 without a recommender.
     """
 
     scores: np.ndarray
     features: np.ndarray
     values: np.ndarray
+    recommended: np.ndarray
+    recommended_scores: np.ndarray
 
 
 class Scorer:
-    """Scores files of raw records with an XGBoost model, and explains every score.
+    """Scores files of raw records with an XGBoost model, explains every score, and recommends technologies.
 
     Set-up (tables, compilation where the cache on disk has none) is done when an object is made.
     """
@@ -50,15 +61,20 @@ class Scorer:
         self,
         explainer: TreeShap,
         final: FinalColumns,
+        vocabulary: Sequence[str],
         technologies: str,
         delimiter: str,
         top: int = 10,
+        recommender: Recommender | None = None,
         watch: Stopwatch | None = None,
     ) -> None:
-        """Take what `from_booster` makes; ``watch`` is told of ``read``, ``matrix``, ``features``, ``predict+shap``."""
-        self._explainer, self._final = explainer, final
+        """Take what `from_booster` makes, and the names of the technologies that are told in records.
+
+        ``watch`` is told of ``read``, ``matrix``, ``features``, ``predict+shap`` and ``recommend``.
+        """
+        self._explainer, self._final, self._recommender = explainer, final, recommender
         self._technologies, self._top = technologies, top
-        self._encoder = TechnologyEncoder(final.technologies, delimiter)
+        self._encoder = TechnologyEncoder(vocabulary, delimiter)
         self._watch = watch or Stopwatch()
 
     @classmethod
@@ -69,6 +85,7 @@ class Scorer:
         technologies: str = "technologies",
         delimiter: str = "|",
         top: int = 10,
+        recommender: Recommender | None = None,
     ) -> "Scorer":
         """A scorer for records whose columns are named after those of the model, as the stage `features` names them.
 
@@ -79,21 +96,34 @@ class Scorer:
             technologies: the column of delimited strings; null where the technologies are unknown.
             delimiter: what separates them.
             top: features in an explanation; all that the model uses where these are fewer.
+            recommender: of technologies, which need not be those of the booster.
 
         Raises:
-            InputError: the model has no names, or one that is neither of a raw column nor of a technology.
+            InputError: the model has no names, or one that is neither of a raw column nor of a technology; or two of
+                the recommender's are the same, or one is not as `normalise` writes it.
             UnsupportedModelError: as `TreeShap.from_booster`.
 
         """
         if not booster.feature_names:
             raise InputError("the model does not name its features; set booster.feature_names to the matrix's columns")
         final = columns_of_model(booster.feature_names, columns, delimiter)
-        return cls(TreeShap.from_booster(booster), final, technologies, delimiter, top)
+        recommended = recommender.names if recommender else ()
+        vocabulary = recommended + tuple(sorted(set(final.technologies) - set(recommended)))
+        explainer = TreeShap.from_booster(booster)
+        return cls(explainer, final, vocabulary, technologies, delimiter, top, recommender)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The model's columns, which `ScoredRecords.features` are positions in."""
         return self._final.names
+
+    @cached_property
+    def technologies(self) -> np.ndarray:
+        """Names of the technologies that are recommended, which `ScoredRecords.recommended` are positions in.
+
+        The last one is empty, so that it stands for -1, no technology.
+        """
+        return np.array([*(self._recommender.names if self._recommender else ()), ""], object)
 
     def score_file(self, source: Path | str | pa.Buffer) -> Iterator[ScoredRecords]:
         """The records of a Parquet file, or of the bytes of one, in order, some at a time.
@@ -111,10 +141,19 @@ class Scorer:
             encoded = self._encoder.encode(chunk[self._technologies])
         with self._watch.phase("features"):
             raw = raw_columns(chunk, self._final.columns)
-            matrix = self._final.rows(raw, encoded.matrix, encoded.known)
+            technologies = in_order_of(self._final.technologies, encoded.matrix, encoded.names)
+            matrix = self._final.rows(raw, technologies, encoded.known)
         with self._watch.phase("predict+shap"):
             top, margins = self._explainer.top_contributions(matrix, self._top, with_scores=True)
-        return ScoredRecords(margins.astype(np.float32), *top)
+        best = self._recommended(encoded)
+        return ScoredRecords(margins.astype(np.float32), top.features, top.values, best.items, best.scores)
+
+    def _recommended(self, encoded: MatrixAnswer) -> TopItems:
+        if self._recommender is None:
+            nothing = encoded.matrix.shape[0], 0
+            return TopItems(np.empty(nothing, np.int32), np.empty(nothing, np.float32))
+        with self._watch.phase("recommend"):
+            return self._recommender.recommend(in_order_of(self._recommender.names, encoded.matrix, encoded.names))
 
 
 def learn(file: RecordFile, delimiter: str, records: int, min_frequency: int, watch: Stopwatch) -> FinalColumns:

@@ -1,10 +1,14 @@
-"""Rows of ALS solved exactly, in float64 by LAPACK: what answers of the stage `als` are checked against."""
+"""ALS in float64, every row solved exactly by LAPACK: what answers of the stage `als` are checked against."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
+
+if TYPE_CHECKING:
+    from .stages.als import AlsProblem
 
 MOST_OPERATIONS = 6e11
 """Of a reference, by `operations`: about a minute of one core; 4.5 million pairs at 64 factors and 15 iterations."""
@@ -15,6 +19,18 @@ _BATCH_BYTES = 1 << 21
 def operations(shape: tuple[int, int], pairs: int, factors: int, iterations: int) -> float:
     """Multiplications of all iterations: of a row's vectors with one another, and to solve its equations."""
     return iterations * (2.0 * pairs * factors**2 + sum(shape) * factors**3 / 3)
+
+
+def exact_als(problem: "AlsProblem") -> tuple[np.ndarray, np.ndarray]:
+    """float64[users, factors] and float64[items, factors] after the problem's iterations, every row solved exactly."""
+    extra = problem.extra_confidences()
+    transposed = sp.csr_matrix(extra.T)
+    user_penalties, item_penalties = problem.penalties()
+    users, items = problem.user_start.astype(np.float64), problem.item_start.astype(np.float64)
+    for _ in range(problem.iterations):
+        users = exact_rows(extra, items, user_penalties)
+        items = exact_rows(transposed, users, item_penalties)
+    return users, items
 
 
 def exact_rows(extra: sp.csr_matrix, others: np.ndarray, row_penalties: np.ndarray) -> np.ndarray:
@@ -53,7 +69,7 @@ def _batches_by_length(lengths: np.ndarray, factors: int) -> Iterator[np.ndarray
     """The numbers of the rows that have entries, in batches of rows of one length."""
     order = np.argsort(lengths, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
-        length = int(lengths[rows[0]])
+        length = int(lengths[rows].max(initial=0))
         if length == 0:
             continue
         batch = max(1, _BATCH_BYTES // (8 * (length + min(length, factors)) * factors))

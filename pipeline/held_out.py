@@ -116,14 +116,4 @@ def ranking_quality(
     if not len(judged):
         return {}
     lists = top_items(user_vectors[judged], item_vectors, training[judged], k)
-    metrics = ranking_metrics(lists, held_out[judged], training)
-    return {
-        f"ndcg@{k}": metrics.ndcg,
-        f"recall@{k}": metrics.recall,
-        f"precision@{k}": metrics.precision,
-        f"map@{k}": metrics.mean_average_precision,
-        f"mrr@{k}": metrics.mean_reciprocal_rank,
-        f"hit_rate@{k}": metrics.hit_rate,
-        f"coverage@{k}": metrics.coverage,
-        f"novelty@{k}": metrics.novelty,
-    }
+    return ranking_metrics(lists, held_out[judged], training).by_name(k)

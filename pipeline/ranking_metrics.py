@@ -47,6 +47,19 @@ class RankingMetrics:
     coverage: float
     novelty: float
 
+    def by_name(self, k: int) -> dict[str, float]:
+        """The metrics of lists of k under names such as ``ndcg@10``, NDCG first."""
+        return {
+            f"ndcg@{k}": self.ndcg,
+            f"recall@{k}": self.recall,
+            f"precision@{k}": self.precision,
+            f"map@{k}": self.mean_average_precision,
+            f"mrr@{k}": self.mean_reciprocal_rank,
+            f"hit_rate@{k}": self.hit_rate,
+            f"coverage@{k}": self.coverage,
+            f"novelty@{k}": self.novelty,
+        }
+
 
 @dataclass(frozen=True)
 class UserMetrics:

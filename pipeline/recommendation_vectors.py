@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
-from threadpoolctl import threadpool_limits
 
+from .als_reference import exact_als
 from .datasets.dataset import RecordDataset
 from .errors import InputError
-from .stages.als import AlsProblem, exact_rows
+from .stages.als import AlsProblem
 
 if TYPE_CHECKING:
     from .workload import Workload
@@ -107,12 +107,5 @@ def one_hot(
 
 def als(problem: AlsProblem) -> Vectors:
     """The vectors after the problem's iterations."""
-    extra = problem.extra_confidences()
-    transposed = sp.csr_matrix(extra.T)
-    user_penalties, item_penalties = problem.penalties()
-    users, items = problem.user_start.astype(np.float64), problem.item_start.astype(np.float64)
-    with threadpool_limits(1, "blas"):  # many small systems: threads would wait for each other at every one
-        for _ in range(problem.iterations):
-            users = exact_rows(extra, items, user_penalties)
-            items = exact_rows(transposed, users, item_penalties)
+    users, items = exact_als(problem)
     return Vectors(users.astype(np.float32), items.astype(np.float32))

@@ -10,7 +10,8 @@ import pytest
 import scipy.sparse as sp
 import xgboost as xgb
 from technobench.cpu_pipeline import scorer as module
-from technobench.cpu_pipeline.pipeline import Scorer
+from technobench.cpu_pipeline.als import ImplicitALS
+from technobench.cpu_pipeline.pipeline import Recommender, Scorer
 from technobench.pipeline.datasets.dataset import Column
 from technobench.pipeline.errors import InputError
 
@@ -62,13 +63,73 @@ def test_against_xgboost(file, rows, monkeypatch):
     assert scorer.names == tuple(NAMES)
     chunks = list(scorer.score_file(file))
     assert max(len(chunk.scores) for chunk in chunks) <= rows
-    scores, features, values = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    scores, features, values, recommended, recommended_scores = map(np.concatenate, zip(*chunks, strict=True))
     matrix = xgb.DMatrix(matrix_of(ROWS * 5))
     assert scores == pytest.approx(booster.predict(matrix, output_margin=True, validate_features=False), abs=1e-5)
     expected = booster.predict(matrix, pred_contribs=True, validate_features=False)[:, :-1]
     assert values == pytest.approx(np.take_along_axis(expected, features, axis=1), abs=1e-6)
     assert np.abs(values) == pytest.approx(np.sort(np.abs(expected), axis=1)[:, :-4:-1], abs=1e-6)
     assert (scores.dtype, features.dtype, values.dtype) == (np.float32, np.int32, np.float32)
+    assert recommended.shape == recommended_scores.shape == (20, 0)
+    assert scorer.technologies.tolist() == [""]
+
+
+USED = np.random.default_rng(1).random((30, 5)) < 0.4
+ITEMS = ("node.js", "new", "a=b", "rust", "c++")
+"""The recommender's: in an order of its own, two that the booster does not have, and not all that it has."""
+HELD = {"C++|Node.js|new": [0, 1, 4], None: [], "": [], " A=B ||a=b": [2], "all": [0, 1, 2, 3, 4]}
+
+
+@pytest.fixture
+def recommender():
+    return Recommender(
+        ImplicitALS(factors=3, regularization=0.5, alpha=2.0).fit(sp.csr_matrix(USED, dtype=float)), ITEMS, 4
+    )
+
+
+def expected_lists(recommender, held):
+    """Names and scores, by least squares on the rows of the loss as they are written."""
+    vectors, has = recommender.model.item_factors.astype(np.float64), np.isin(np.arange(5), held)
+    weights = np.sqrt(1 + 2.0 * has)
+    system = np.vstack([vectors * weights[:, None], np.sqrt(0.5) * np.eye(3)])
+    scores = vectors @ np.linalg.lstsq(system, np.append(weights * has, np.zeros(3)), rcond=None)[0]
+    best = sorted(np.flatnonzero(~has), key=lambda item: (-scores[item], item))[:4]
+    return [ITEMS[item] for item in best] + [""] * (4 - len(best)), [*scores[best], *[-np.inf] * (4 - len(best))]
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_recommendations(file, recommender, rows, monkeypatch):
+    """As without a recommender, and what each record lacks, best first: also for who has none, or all."""
+    everything = {"technologies": "|".join(ITEMS).upper(), "size": None, "revenue": 1.0}
+    records = [*RECORDS, everything]
+    pq.write_table(pa.Table.from_pylist(records * 5), file, row_group_size=8)
+    plain = Scorer.from_booster(booster_named(NAMES), COLUMNS, top=3)
+    whole = [np.concatenate(parts) for parts in zip(*plain.score_file(file), strict=True)]
+    monkeypatch.setattr(module, "ROWS_AT_A_TIME", rows)
+    scorer = Scorer.from_booster(booster_named(NAMES), COLUMNS, top=3, recommender=recommender)
+    chunks = list(scorer.score_file(file))
+    assert max(len(chunk.scores) for chunk in chunks) <= rows
+    *explained, recommended, scores = map(np.concatenate, zip(*chunks, strict=True))
+    for ours, theirs in zip(explained, whole[:3], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (recommended.shape, recommended.dtype, scores.dtype) == ((25, 4), np.int32, np.float32)
+    for row, record in enumerate(records * 5):
+        held = HELD["all" if record is everything else record["technologies"]]
+        names, expected = expected_lists(recommender, held)
+        assert scorer.technologies[recommended[row]].tolist() == names
+        assert scores[row] == pytest.approx(np.array(expected), abs=1e-5)
+
+
+def test_a_recommender_that_says_too_little(recommender):
+    model = recommender.model
+    with pytest.raises(InputError, match="4 names for a model of 5 items"):
+        Recommender(model, ITEMS[:4])
+    with pytest.raises(InputError, match="k=0: recommend at least one item"):
+        Recommender(model, ITEMS, 0)
+    with pytest.raises(InputError, match="holds 1 names twice"):
+        Scorer.from_booster(booster_named(NAMES), COLUMNS, recommender=Recommender(model, [*ITEMS[:4], "rust"]))
+    with pytest.raises(InputError, match=re.escape("'C++' is compared as 'c++'")):
+        Scorer.from_booster(booster_named(NAMES), COLUMNS, recommender=Recommender(model, [*ITEMS[:4], "C++"]))
 
 
 def test_a_file_of_no_records(tmp_path):

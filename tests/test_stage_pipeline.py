@@ -9,11 +9,13 @@ import pytest
 import scipy.sparse as sp
 import xgboost as xgb
 from technobench.cpu_pipeline import scorer
+from technobench.pipeline.column_order import in_order_of
 from technobench.pipeline.datasets import catalogue
 from technobench.pipeline.datasets.dataset import RECORDS_FILE, Column, RecordDataset
 from technobench.pipeline.errors import InputError
-from technobench.pipeline.stages.pipeline import PHASES, Pipeline, PipelineAnswer, in_order_of
-from technobench.pipeline.workload import Workload
+from technobench.pipeline.item_vectors import ItemVectors, als_parameters
+from technobench.pipeline.stages.pipeline import PHASES, Pipeline
+from technobench.pipeline.workload import DEFAULTS, Workload
 
 from .variants import answer_of, variants_of
 
@@ -90,10 +92,11 @@ def test_every_variant_on_the_first_records(problem, variant):
     assert STAGE.error(first, answer, STAGE.reference(first)) <= STAGE.tolerance
     assert answer.scores.shape == (60,)
     assert answer.features.shape == answer.values.shape == (60, 10)
+    assert answer.recommended.shape == answer.recommended_scores.shape == (60, 10)
     assert prepared.ran_on() == "cpu"
     phases = prepared.phases()
     if variant.name == "native":
-        assert tuple(phases) == ("model", "read", "matrix", "features", "predict+shap")
+        assert tuple(phases) == ("model", "read", "matrix", "features", "predict+shap", "recommend")
     else:
         assert tuple(phases) == PHASES
     assert all(seconds > 0 for seconds in phases.values())
@@ -104,7 +107,7 @@ def test_a_model_of_three_classes_has_three_scores_each_explained(problem, varia
     first = STAGE.prefix(problem, 60)
     booster = xgb.train(
         {"objective": "multi:softprob", "num_class": 3, "max_depth": 3},
-        xgb.DMatrix(first.reference_scoring().matrix, np.arange(60) % 3),
+        xgb.DMatrix(first.reference_inputs()[0].matrix, np.arange(60) % 3),
         4,
     )
     classes = replace(first, model=bytes(booster.save_raw("ubj")))
@@ -119,7 +122,7 @@ def test_a_model_of_three_classes_has_three_scores_each_explained(problem, varia
 @every_variant
 def test_explanations_are_the_largest_that_xgboost_gives(problem, variant):
     first = STAGE.prefix(problem, 60)
-    matrix = first.reference_scoring().matrix
+    matrix = first.reference_inputs()[0].matrix
     booster = xgb.Booster(model_file=bytearray(first.model))
     expected = booster.predict(xgb.DMatrix(matrix), pred_contribs=True, validate_features=False)[:, :-1]
     answer = answer_of(variant, first)
@@ -136,7 +139,9 @@ def test_hostile_records(hostile, variant):
 @pytest.mark.parametrize("records", [0, 1, 41])
 def test_no_records_one_and_a_row_group_of_one(hostile, variant, records):
     first = STAGE.prefix(hostile, records)
-    assert answer_of(variant, first).values.shape == (records, hostile.explained)
+    answer = answer_of(variant, first)
+    assert answer.values.shape == (records, hostile.explained)
+    assert answer.recommended.shape == (records, 10)
     assert error_of(variant, first) <= STAGE.tolerance
 
 
@@ -175,26 +180,28 @@ def test_native_does_not_depend_on_the_chunks(hostile, rows, monkeypatch):
     whole = answer_of(BY_NAME["native"], hostile)
     monkeypatch.setattr(scorer, "ROWS_AT_A_TIME", rows)
     in_chunks = answer_of(BY_NAME["native"], hostile)
-    for field in ("scores", "features", "values"):
+    for field in ("scores", "features", "values", "recommended"):
         assert (getattr(in_chunks, field) == getattr(whole, field)).all()
+    # Rows in coordinates of their own are multiplied by BLAS, whose last bits depend on how many they are.
+    assert in_chunks.recommended_scores == pytest.approx(whole.recommended_scores, abs=1e-6)
 
 
 def test_the_error_sees_scores_and_explanations(problem):
     first = STAGE.prefix(problem, 70)
     answer, reference = answer_of(BY_NAME["batched-sparse"], first), STAGE.reference(first)
-    unchecked = next(row for row in range(70) if row not in reference.rows)
+    unchecked = next(row for row in range(70) if row not in reference.explanations.rows)
 
     def wrong(row, change):
         features, values = answer.features.copy(), answer.values.copy()
         change(features[row], values[row])
-        return PipelineAnswer(answer.scores, features, values)
+        return replace(answer, features=features, values=values)
 
     def leave_out_the_largest(features, values):
         features[:], values[:] = np.roll(features, -1), np.append(values[1:], 0)
         features[-1] = next(column for column in range(len(problem.columns)) if column not in features)
 
     planted = {
-        "a score": PipelineAnswer(answer.scores + 0.01, answer.features, answer.values),
+        "a score": replace(answer, scores=answer.scores + 0.01),
         "a value": wrong(0, lambda features, values: values.__setitem__(0, values[0] * 1.01)),
         "a value of another feature": wrong(0, lambda features, values: features.__setitem__([0, 1], features[[1, 0]])),
         "the largest is not there": wrong(0, leave_out_the_largest),
@@ -206,10 +213,68 @@ def test_the_error_sees_scores_and_explanations(problem):
         "twice": wrong(unchecked, lambda features, values: features.__setitem__(9, features[0])),
         "not a number": wrong(unchecked, lambda features, values: values.__setitem__(9, np.nan)),
         "not in order": wrong(unchecked, lambda features, values: values.__setitem__(9, 100)),
-        "too few": PipelineAnswer(answer.scores, answer.features[:, :9], answer.values[:, :9]),
-        "not a score": PipelineAnswer(answer.scores * np.nan, answer.features, answer.values),
+        "too few": replace(answer, features=answer.features[:, :9], values=answer.values[:, :9]),
+        "not a score": replace(answer, scores=answer.scores * np.nan),
     }
     assert [STAGE.error(first, each, reference) for each in malformed.values()] == [np.inf] * len(malformed)
+
+
+def test_the_error_sees_recommendations(problem):
+    first = STAGE.prefix(problem, 20)
+    answer, reference = answer_of(BY_NAME["native"], first), STAGE.reference(first)
+    second_best = replace(
+        answer,
+        recommended=np.roll(answer.recommended, -1, axis=1)[:, :9],
+        recommended_scores=np.roll(answer.recommended_scores, -1, axis=1)[:, :9],
+    )
+    nine = replace(
+        reference, recommendations=replace(reference.recommendations, best=reference.recommendations.best[:, :9])
+    )
+    assert STAGE.error(first, second_best, nine) > STAGE.tolerance
+    assert STAGE.error(first, replace(answer, recommended=answer.recommended[:, ::-1]), reference) > STAGE.tolerance
+    assert STAGE.error(first, second_best, reference) == np.inf
+
+
+@every_variant
+def test_more_recommendations_than_technologies(hostile, variant):
+    """The lists end where nothing is left; a record without technologies is shown all."""
+    technologies = len(hostile.recommender.names)
+    more = replace(STAGE.prefix(hostile, 30), recommendations=technologies + 3)
+    answer, owned = answer_of(variant, more), more.reference_inputs()[1]
+    assert error_of(variant, more) <= STAGE.tolerance
+    assert ((answer.recommended >= 0).sum(axis=1) == technologies - np.diff(owned.indptr)).all()
+    assert (np.isneginf(answer.recommended_scores) == (answer.recommended == -1)).all()
+
+
+@every_variant
+def test_a_recommender_of_other_technologies(hostile, variant):
+    """In an order of its own, without one that the records have, with one that they have not."""
+    items = hostile.recommender
+    names = (*items.names[:0:-1], "never seen")
+    vectors = np.random.default_rng(0).normal(size=(len(names), 5)).astype(np.float32)
+    other = replace(STAGE.prefix(hostile, 30), recommender=replace(items, names=names, vectors=vectors))
+    assert error_of(variant, other) <= STAGE.tolerance
+
+
+def test_the_recommender_learns_from_the_training_records_alone(hostile):
+    parameters = als_parameters({**STAGE.parameters, **DEFAULTS})
+    rows = hostile.reference_inputs()[1][: hostile.training_records].astype(np.float32)
+    expected = ItemVectors.trained(rows, hostile.recommender.names, parameters)
+    assert np.abs(expected.vectors).max() > 0.01
+    np.testing.assert_allclose(hostile.recommender.vectors, expected.vectors, atol=1e-6)
+
+
+def test_regularisation_by_frequency(hostile):
+    problem = replace(STAGE.prefix(hostile, 30), recommender=replace(hostile.recommender, scaling="frequency"))
+    for variant in (BY_NAME["naive"], BY_NAME["native"]):
+        assert error_of(variant, problem) <= STAGE.tolerance
+    with pytest.raises(InputError, match="implicit has no regularisation scaled by frequency"):
+        BY_NAME["batched-sparse"].prepare(problem)
+
+
+def test_no_recommendations_are_refused():
+    with pytest.raises(InputError, match="recommendations=0: must be at least 1"):
+        STAGE.problem(Workload(catalogue.get("whotracksme"), {**SMALL, "recommendations": 0}))
 
 
 def test_columns_in_the_models_order():

@@ -169,9 +169,9 @@ def qualities():
 
 
 def test_collaborative_beats_content_and_popularity(qualities):
-    ndcg = {model: quality["ndcg"] for model, (_, quality) in qualities.items()}
+    ndcg = {model: quality["ndcg@10"] for model, (_, quality) in qualities.items()}
     assert ndcg["als"] > 1.2 * max(ndcg["popularity"], ndcg["content"]) and min(ndcg.values()) > 0
-    assert next(iter(qualities["als"][1])) == "ndcg"
+    assert next(iter(qualities["als"][1])) == "ndcg@10"
 
 
 def test_models_differ_in_vectors_alone(qualities):

@@ -1,4 +1,4 @@
-"""Pipeline: a raw file to scores and explanations, all stages in a row, with the seed's breakdown by phase.
+"""Pipeline: a raw file to scores, explanations and recommendations, with the seed's breakdown by phase.
 
 An explanation of a record holds the features that move its score most, ``top`` of them, or all that the model uses
 where these are fewer: nobody keeps thousands of numbers per record.
@@ -6,9 +6,12 @@ where these are fewer: nobody keeps thousands of numbers per record.
 The technologies and categories are found in the run, as in the seed report; the model was trained before. Its columns
 are what the final matrix is put in the order of: a column that the model lacks is left out, one that the records lack
 is empty. On the records that the model was trained with, both are the same.
+
+What a record is recommended are the technologies that it has not and that fit best to those that it has. The
+recommender, too, was trained before: its items have vectors, and in the run each record is folded in by those of the
+technologies found that have its items' names (`technobench.pipeline.item_vectors`).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +22,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from ..column_order import in_order_of
 from ..contract import Stage
 from ..datasets.dataset import RecordDataset
+from ..errors import InputError
 from ..forest import Forest
+from ..item_vectors import PARAMETERS, ItemVectors, als_parameters
+from ..recommendation_check import NO_ITEM, RecommendationReference
 from ..record_file import RecordFile
 from ..scoring import ScoringProblem, margins, scaled_error
 from ..technologies import normalise
@@ -35,18 +42,20 @@ if TYPE_CHECKING:
 
     from ..workload import Workload
 
-PHASES = ("read", "matrix", "features", "predict", "shap")
+PHASES = ("read", "matrix", "features", "predict", "shap", "recommend")
 """``read``: the file, checked and split into its parts. A variant that does not go stage by stage has its own."""
 _ROWS_AT_A_TIME = 1 << 16
 
 
 @dataclass(frozen=True)
 class PipelineProblem:
-    """A raw Parquet file, what its columns mean, and the model.
+    """A raw Parquet file, what its columns mean, the model, and the recommender.
 
     file: path, or the bytes of a file of the first records.
     model: an XGBoost model as UBJ. columns: the model's columns, in its order.
+    recommender: the m technologies that are recommended, with their vectors.
     top: features in an explanation, where the model uses as many.
+    recommendations: technologies recommended to a record, where it lacks as many.
     """
 
     file: Path | pa.Buffer
@@ -56,7 +65,9 @@ class PipelineProblem:
     records: int
     min_frequency: int
     batch_records: int
+    recommender: ItemVectors
     top: int = 10
+    recommendations: int = 10
 
     @property
     def training_records(self) -> int:
@@ -133,34 +144,51 @@ class PipelineProblem:
         matrix = in_order_of(self.columns, features.matrix, features.columns)
         return replace(self._scoring, matrix=matrix)
 
-    def reference_scoring(self) -> ScoringProblem:
-        """What is scored and explained, by the references of the stages before."""
+    def owned(self, technologies: MatrixAnswer) -> sp.csr_matrix:
+        """CSR of ones, n x m: which of the recommender's technologies each record has."""
+        return in_order_of(self.recommender.names, technologies.matrix, technologies.names)
+
+    def reference_inputs(self) -> tuple[ScoringProblem, sp.csr_matrix]:
+        """What is scored and explained, and `owned`, by the references of the stages before."""
         table = self.read()
         technologies = MatrixBuild().reference(self.matrix_problem(table))
-        return self.scoring_problem(Features().reference(self.features_problem(table, technologies)))
+        features = Features().reference(self.features_problem(table, technologies))
+        return self.scoring_problem(features), self.owned(technologies)
 
 
 @dataclass(frozen=True)
 class PipelineAnswer:
-    """Scores, and the contributions that move each of them most.
+    """Scores, the contributions that move each of them most, and recommendations.
 
     scores: float32[n] margins.
     features: int32[n, k], positions among the model's columns; k is `PipelineProblem.explained`.
     values: float32[n, k], their contributions, largest size first.
 
     For a model of more than one output they are [n, outputs] and [n, outputs, k].
+
+    recommended: int32[n, recommendations], the technologies that a record has not, best first, as positions among the
+        recommender's; `NO_ITEM` (-1) after the last one.
+    recommended_scores: float32[n, recommendations], the products of the vectors; -inf where a list has ended.
     """
 
     scores: np.ndarray
     features: np.ndarray
     values: np.ndarray
+    recommended: np.ndarray
+    recommended_scores: np.ndarray
 
     @classmethod
     def empty(cls, problem: PipelineProblem) -> "PipelineAnswer":
         """Room for all records."""
         each = problem.records, *problem.each_output
-        shape = *each, problem.explained
-        return cls(np.empty(each, np.float32), np.empty(shape, np.int32), np.empty(shape, np.float32))
+        shape, lists = (*each, problem.explained), (problem.records, problem.recommendations)
+        return cls(
+            scores=np.empty(each, np.float32),
+            features=np.empty(shape, np.int32),
+            values=np.empty(shape, np.float32),
+            recommended=np.full(lists, NO_ITEM, np.int32),
+            recommended_scores=np.full(lists, -np.inf, np.float32),
+        )
 
     def put_largest(self, rows: slice, contributions: np.ndarray) -> None:
         """Keep, of dense contributions [rows, outputs * (p + 1)] with the bias last, those largest in size."""
@@ -175,35 +203,38 @@ class PipelineAnswer:
         self.values[rows] = np.take_along_axis(contributions, self.features[rows], axis=-1)
 
 
-def in_order_of(wanted: Sequence[str], matrix: sp.csr_matrix, columns: Sequence[str]) -> sp.csr_matrix:
-    """The CSR matrix with its columns as ``wanted``: those not wanted left out, those not there empty."""
-    if tuple(wanted) == tuple(columns):
-        return matrix
-    place = {name: position for position, name in enumerate(wanted)}
-    moves = [(before, place[name]) for before, name in enumerate(columns) if name in place]
-    before, after = np.array(moves, np.int64).reshape(-1, 2).T
-    order = sp.csr_matrix((np.ones(len(moves), matrix.dtype), (before, after)), shape=(len(columns), len(wanted)))
-    ordered = sp.csr_matrix(matrix @ order)
-    ordered.sort_indices()
-    return ordered
+@dataclass(frozen=True)
+class PipelineReference:
+    """What scores and explanations are checked against, and what recommendations are."""
+
+    explanations: ShapReference
+    recommendations: RecommendationReference
 
 
-class Pipeline(Stage[PipelineProblem, PipelineAnswer, ShapReference]):
-    """Raw file to scores and the largest contributions to each."""
+class Pipeline(Stage[PipelineProblem, PipelineAnswer, PipelineReference]):
+    """Raw file to scores, the largest contributions to each, and recommendations."""
 
     name = "pipeline"
     order = 50
-    summary = "raw file to scores and their largest contributions"
+    summary = "raw file to scores, their largest contributions, and recommendations"
     error_measure = (
-        f"the larger of two: {Predict.error_measure}; on checked records, largest difference of a contribution, and of "
-        "the k largest sizes, to float64 Shapley values, relative to the same"
+        f"the largest of three: {Predict.error_measure}; on checked records, largest difference of a contribution, and "
+        "of the k largest sizes, to float64 Shapley values, relative to the same; on checked records, largest "
+        "difference of a recommended item's score to the exact best of its place, relative to the vectors' lengths"
     )
     tolerance = Shap.tolerance
-    parameters: ClassVar = {"top": 10}
+    parameters: ClassVar = {"top": 10, "recommendations": 10, **PARAMETERS}
 
     def problem(self, workload: "Workload") -> PipelineProblem:
-        """The dataset's raw file and the workload's model."""
+        """The dataset's raw file, and the workload's model and item vectors.
+
+        Raises:
+            InputError: no recommendations are asked for, or a hyper-parameter of the recommender is out of its range.
+
+        """
         parameters = {**self.parameters, **workload.parameters}
+        if int(parameters["recommendations"]) < 1:
+            raise InputError(f"recommendations={parameters['recommendations']}: must be at least 1")
         return PipelineProblem(
             file=workload.records.path,
             dataset=workload.records,
@@ -212,7 +243,9 @@ class Pipeline(Stage[PipelineProblem, PipelineAnswer, ShapReference]):
             records=workload.records.records,
             min_frequency=int(parameters["min_frequency"]),
             batch_records=int(parameters["batch_records"]),
+            recommender=ItemVectors.of(workload, als_parameters(parameters)),
             top=int(parameters["top"]),
+            recommendations=int(parameters["recommendations"]),
         )
 
     def prefix(self, problem: PipelineProblem, records: int) -> PipelineProblem:
@@ -229,12 +262,25 @@ class Pipeline(Stage[PipelineProblem, PipelineAnswer, ShapReference]):
             items.update(item for cell in chunk.column(0).to_pylist() if cell for item in cell.split(dataset.delimiter))
         return {"records": problem.records, "technologies": len({normalise(item) for item in items} - {""})}
 
-    def reference(self, problem: PipelineProblem) -> ShapReference:
+    def reference(self, problem: PipelineProblem) -> PipelineReference:
         """By the references of the stages, one after the other; raises what they raise."""
-        return Shap().reference(problem.reference_scoring())
+        scoring, owned = problem.reference_inputs()
+        return PipelineReference(
+            explanations=Shap().reference(scoring),
+            recommendations=RecommendationReference.of(problem.recommender, owned, problem.recommendations),
+        )
 
-    def error(self, problem: PipelineProblem, answer: PipelineAnswer, reference: ShapReference) -> float:
-        """By `scaled_error`, the largest of the differences; infinity where anything else is wrong."""
+    def error(self, problem: PipelineProblem, answer: PipelineAnswer, reference: PipelineReference) -> float:
+        """The largest of the differences; infinity where anything else is wrong."""
+        return max(
+            self._error_of_explanations(problem, answer, reference.explanations),
+            reference.recommendations.error(answer.recommended, answer.recommended_scores),
+        )
+
+    def _error_of_explanations(
+        self, problem: PipelineProblem, answer: PipelineAnswer, reference: ShapReference
+    ) -> float:
+        """Of the scores and the explanations, by `scaled_error`."""
         right, columns = PipelineAnswer.empty(problem), len(problem.columns)
         pairs = ((answer.scores, right.scores), (answer.features, right.features), (answer.values, right.values))
         if any(ours.shape != theirs.shape for ours, theirs in pairs):

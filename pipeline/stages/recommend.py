@@ -9,7 +9,7 @@ user's items is held out, and tells how good the model is. A request may be for 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -18,6 +18,8 @@ import scipy.sparse as sp
 
 from ..contract import Scalar, Stage
 from ..errors import InputError
+from ..item_vectors import PARAMETERS as ALS_PARAMETERS
+from ..item_vectors import als_parameters
 from ..ranking_metrics import ranking_metrics
 from ..recommendation_vectors import Vectors, als, content, item_attributes, popularity
 from ..splits import hold_out
@@ -92,10 +94,7 @@ class Recommend(Stage[RecommendProblem, np.ndarray, BestLists]):
         "k": 10,
         "requests": 0,
         "barred": 0,
-        "factors": 64,
-        "regularization": 100.0,
-        "alpha": 10.0,
-        "iterations": 5,
+        **ALS_PARAMETERS,
     }
 
     def problem(self, workload: "Workload") -> RecommendProblem:
@@ -162,9 +161,7 @@ class Recommend(Stage[RecommendProblem, np.ndarray, BestLists]):
         relevant = problem.held_out[problem.asked]
         if relevant.nnz == 0:
             return {}
-        found = asdict(ranking_metrics(answer, relevant, problem.owned))
-        del found["users"]
-        return {"ndcg": found.pop("ndcg"), **found}
+        return ranking_metrics(answer, relevant, problem.owned).by_name(problem.k)
 
 
 def _vectors(workload: "Workload", training: sp.csr_matrix, parameters: Mapping[str, Scalar]) -> Vectors:
@@ -175,14 +172,13 @@ def _vectors(workload: "Workload", training: sp.csr_matrix, parameters: Mapping[
         return content(training, item_attributes(workload, training))
     if model != "als":
         raise InputError(f"model={model!r}: must be one of {', '.join(MODELS)}")
-    factors, iterations, seed = (int(parameters[name]) for name in ("factors", "iterations", "seed"))
-    regularization, alpha = float(parameters["regularization"]), float(parameters["alpha"])
+    chosen = als_parameters(parameters)
 
     def fit(folder: Path) -> None:
-        fitted = als(als_problem(training, factors, regularization, alpha, iterations, seed))
+        fitted = als(als_problem(training, **chosen._asdict()))
         np.savez(folder / "vectors.npz", users=fitted.users, items=fitted.items)
 
-    key = f"als-{factors}-{regularization!r}-{alpha!r}-{iterations}-{workload.digest('min_frequency', 'seed')}"
+    key = "-".join(["als", *map(str, chosen), workload.digest("min_frequency", "seed")])
     kept = np.load(workload.kept(key, fit) / "vectors.npz", allow_pickle=False)
     return Vectors(kept["users"], kept["items"])
 

@@ -100,7 +100,7 @@ def parameters_of(stage: str, given: Mapping[str, str]) -> dict[str, Scalar]:
         if name not in everywhere:
             raise InputError(f"no parameter '{name}'; there are: {', '.join(sorted(everywhere))}")
         if name in defaults:
-            chosen[name] = _typed(name, text, type(defaults[name]))
+            chosen[name] = _typed(name, text, defaults[name])
     return chosen
 
 
@@ -119,12 +119,14 @@ def parameter_sets(stage: str, given: Mapping[str, Sequence[str]]) -> Iterator[d
             yield found
 
 
-def _typed(name: str, text: str, kind: type) -> Scalar:
+def _typed(name: str, text: str, default: Scalar) -> Scalar:
+    """The text as a value of the default's type; 0 only where the default is 0, too."""
+    kind: type = type(default)
     try:
         value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError):
         raise InputError(f"parameter {name}={text}: must be of type {kind.__name__}") from None
-    if kind in (int, float) and not (math.isfinite(value) and (value > 0 or (name == "seed" and value == 0))):
+    if kind in (int, float) and not (math.isfinite(value) and (value > 0 or value == default == 0)):
         raise InputError(f"parameter {name}={text}: must be above 0 and finite")
     return value
 

@@ -33,12 +33,15 @@ class RefusalError(Exception):
 class Child:
     """A worker process, watched by a monitor from start to end."""
 
-    def __init__(self, threads: int, log: Path) -> None:
-        """Start a worker whose libraries use ``threads`` threads and whose output goes to ``log``."""
+    def __init__(self, threads: int, log: Path, first_core: int = 0) -> None:
+        """Start a worker whose libraries use ``threads`` threads and whose output goes to ``log``.
+
+        It is held to as many of the usable cores as threads, from ``first_core`` on.
+        """
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "technobench.bench.worker"],
+                [sys.executable, "-m", "technobench.bench.worker", str(first_core), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
@@ -70,7 +73,7 @@ class Child:
 
     def close(self) -> Monitored:
         """End the worker, if it has not ended; return what the monitor saw."""
-        self._kill()
+        self.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
@@ -86,7 +89,7 @@ class Child:
         while not received.endswith(b"\n"):
             left = deadline - time.monotonic()
             if left <= 0:
-                self._kill()
+                self.kill()
                 raise ChildError(f"time-out: no answer after {timeout:.0f} s")
             ended = self.process.poll() is not None  # a child of its own may hold the pipe open after its end
             if select.select([descriptor], [], [], 0 if ended else min(left, _POLL_SECONDS))[0]:
@@ -97,8 +100,8 @@ class Child:
                 raise ChildError(self._death())
         return received
 
-    def _kill(self) -> None:
-        """Kill the worker and whatever it started: they are a session of their own."""
+    def kill(self) -> None:
+        """Kill the worker and whatever it started: they are a session of their own. From any thread."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 

@@ -11,6 +11,7 @@ from .commands.listing import list_variants
 from .commands.run import run
 from .commands.show import show
 from .commands.table import table
+from .commands.tune import tune
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -28,7 +29,7 @@ def technobench() -> None:
     """
 
 
-for command in (run, show, table, list_variants, doctor, data):
+for command in (run, tune, show, table, list_variants, doctor, data):
     technobench.add_command(command)
 
 

@@ -45,7 +45,7 @@ def measure(group: Group, settings: Settings, say: Say, keep: Keep) -> Iterator[
     dataset = catalogue.get(group.dataset, group.scale)
     digest = Workload(dataset, group.parameters).problem_digest
     fallback = registry.variants().get((group.stage, settings.fallback or ""))
-    with _private_folder() as folder:
+    with private_folder() as folder:
         cases = [CaseRun(group, variant, settings, digest, folder) for variant in group.variants]
         try:
             _prepare_reference(cases, fallback, say)
@@ -62,7 +62,7 @@ def measure(group: Group, settings: Settings, say: Say, keep: Keep) -> Iterator[
 
 
 @contextlib.contextmanager
-def _private_folder() -> Iterator[Path]:
+def private_folder() -> Iterator[Path]:
     """A folder for references and logs, removed at the end; those of runs that were killed are removed as well."""
     parent = home() / "running"
     parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ class Task(msgspec.Struct, frozen=True, tag=True):
     """The first message to a worker: which problem, and which variant (None: only prepare the reference).
 
     folder: private to the run; the reference is kept there.
+    fold: number, from 0, and how many: a fold of the stage (`Stage.fold`) in place of its own problem.
     """
 
     stage: str
@@ -17,6 +18,7 @@ class Task(msgspec.Struct, frozen=True, tag=True):
     scale: float
     parameters: dict[str, Scalar]
     folder: str
+    fold: tuple[int, int] | None = None
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
@@ -31,6 +33,10 @@ class Run(msgspec.Struct, frozen=True, tag=True):
 
 class Grade(msgspec.Struct, frozen=True, tag=True):
     """Bring the last answer to the host and compare it with the reference. Answered by `Graded`."""
+
+
+class Judge(msgspec.Struct, frozen=True, tag=True):
+    """Bring the last answer to the host and tell its quality, without a reference. Answered by `Judged`."""
 
 
 class Opened(msgspec.Struct, frozen=True, tag=True):
@@ -71,6 +77,12 @@ class Graded(msgspec.Struct, frozen=True, tag=True):
     quality: dict[str, float] | None = None
 
 
+class Judged(msgspec.Struct, frozen=True, tag=True):
+    """`Stage.quality` of the last answer; what is no number is sent as None."""
+
+    quality: dict[str, float | None]
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """What was asked raised an exception."""
 
@@ -83,5 +95,5 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-Request = Task | Prepare | Run | Grade
-Reply = Opened | Ready | Ran | Graded | Failed | Refused
+Request = Task | Prepare | Run | Grade | Judge
+Reply = Opened | Ready | Ran | Graded | Judged | Failed | Refused

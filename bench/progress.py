@@ -29,9 +29,13 @@ class Progress:
 
     def row(self, case: str, row: Row) -> None:
         """Tell that a case is over, by its name and row."""
-        self.done += 1
         reason = f": {row.reason}" if row.reason else ""
-        self.console.print(f"{self._place()} {case}  {time_of(row)}  {row.status.value}{reason}", markup=False)
+        self.over(f"{case}  {time_of(row)}  {row.status.value}{reason}")
+
+    def over(self, what: str) -> None:
+        """Tell that one more is over."""
+        self.done += 1
+        self.console.print(f"{self._place()} {what}", markup=False)
 
     def close(self) -> None:
         """End the live line."""

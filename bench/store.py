@@ -1,10 +1,11 @@
-"""Files of results: one append-only JSON-lines file per run; the only module that touches them."""
+"""Files of results: one append-only JSON-lines file per run or tuning; the only module that touches them."""
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import filelock
 import msgspec
@@ -12,6 +13,9 @@ import msgspec
 from ..pipeline.errors import InputError
 from ..pipeline.home import new_file
 from ..pipeline.row import Row, decode, encode
+from .fold_row import FoldRow
+
+_RowT = TypeVar("_RowT", Row, FoldRow)
 
 
 def results_folder(given: Path | None = None) -> Path:
@@ -19,17 +23,20 @@ def results_folder(given: Path | None = None) -> Path:
     return given or Path(os.environ.get("TECHNOBENCH_RESULTS", "results"))
 
 
+TUNING = "tune-"
+"""What the names of tunings begin with, by which they are told from runs."""
+
+
 def new_run_id() -> str:
     """A name for a run that sorts by time and that no other run has."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-class RunFile:
-    """A run's file, open for appending by this process alone.
+class _AppendOnly:
+    """A file of JSON lines, open for appending by this process alone.
 
     A row is one write of one line, forced to disk: a kill at any moment leaves whole lines and at most one torn end,
-    which readers pass over and the next writer removes. Cases that are still being compared lie in a file beside it
-    (`keep`), replaced whole after every round; `read` joins the two, and the next to open or close makes them one.
+    which readers pass over and the next writer removes.
     """
 
     def __init__(self, folder: Path, run_id: str) -> None:
@@ -55,12 +62,43 @@ class RunFile:
                 f"{folder}: results cannot be written there ({error.strerror}); name another by --results"
             ) from error
         _remove_torn_end(self._descriptor)
+
+    def _append(self, line: bytes) -> None:
+        os.write(self._descriptor, line + b"\n")
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Let others write; a run without rows leaves no file."""
+        if os.fstat(self._descriptor).st_size == 0:
+            self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+        self._lock.release()
+        Path(self._lock.lock_file).unlink(missing_ok=True)
+
+
+class TuningFile(_AppendOnly):
+    """A tuning's file: one line for each fold of each trial."""
+
+    def append(self, row: FoldRow) -> None:
+        """Add a row, whole, on disk when this returns."""
+        self._append(msgspec.json.encode(row))
+
+
+class RunFile(_AppendOnly):
+    """A run's file.
+
+    Cases that are still being compared lie in a file beside it (`keep`), replaced whole after every round; `read` joins
+    the two, and the next to open or close makes them one.
+    """
+
+    def __init__(self, folder: Path, run_id: str) -> None:
+        """As `_AppendOnly`; what lies beside the file is put into it."""
+        super().__init__(folder, run_id)
         self._settle()
 
     def append(self, row: Row) -> None:
         """Add a row, whole, on disk when this returns."""
-        os.write(self._descriptor, encode(row) + b"\n")
-        os.fsync(self._descriptor)
+        self._append(encode(row))
 
     def keep(self, rows: Sequence[Row]) -> None:
         """Remember the rows so far of cases that are not over, in place of those remembered before."""
@@ -69,8 +107,8 @@ class RunFile:
 
     def _settle(self) -> None:
         """Append what is remembered of cases that were interrupted, and forget it."""
-        finished = {row.key for row in _rows_and_problems(self.path)[0] if not row.interrupted}
-        for row in _rows_and_problems(_in_flight(self.path))[0]:
+        finished = {row.key for row in _rows_and_problems(self.path, decode)[0] if not row.interrupted}
+        for row in _rows_and_problems(_in_flight(self.path), decode)[0]:
             if row.key not in finished:
                 self.append(row)
         _in_flight(self.path).unlink(missing_ok=True)
@@ -78,17 +116,14 @@ class RunFile:
     def close(self) -> None:
         """Let others write; a run without rows leaves no file."""
         self._settle()
-        if os.fstat(self._descriptor).st_size == 0:
-            self.path.unlink(missing_ok=True)
-        os.close(self._descriptor)
-        self._lock.release()
-        Path(self._lock.lock_file).unlink(missing_ok=True)
+        super().close()
 
 
 def _remove_torn_end(descriptor: int) -> None:
     size = os.fstat(descriptor).st_size
-    content = os.pread(descriptor, size, 0)
-    os.ftruncate(descriptor, content.rfind(b"\n") + 1)
+    whole = os.pread(descriptor, size, 0).rfind(b"\n") + 1
+    if whole < size:  # the newest run is told by the time of its last change
+        os.ftruncate(descriptor, whole)
 
 
 def _in_flight(path: Path) -> Path:
@@ -105,44 +140,55 @@ def read(path: Path) -> tuple[list[Row], list[str]]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file of results; 'technobench show --runs' lists them")
-    rows, problems = _rows_and_problems(path)
+    rows, problems = _rows_and_problems(path, decode)
     by_case = {row.key: row for row in rows}
-    for row in _rows_and_problems(_in_flight(path))[0]:
+    for row in _rows_and_problems(_in_flight(path), decode)[0]:
         if row.key not in by_case or by_case[row.key].interrupted:
             by_case[row.key] = row
     return list(by_case.values()), problems
 
 
-def _rows_and_problems(path: Path) -> tuple[list[Row], list[str]]:
+def read_tuning(path: Path) -> list[FoldRow]:
+    """The rows of a tuning; a line that is none, as a kill leaves it, is passed over.
+
+    Raises:
+        InputError: the file cannot be read.
+
+    """
+    return _rows_and_problems(path, msgspec.json.Decoder(FoldRow).decode)[0]
+
+
+def _rows_and_problems(path: Path, decoded: Callable[[bytes], _RowT]) -> tuple[list[_RowT], list[str]]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return [], []
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    rows: list[Row] = []
+    rows: list[_RowT] = []
     problems: list[str] = []
     lines = content.split(b"\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            rows.append(decode(line))
+            rows.append(decoded(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             torn = number == len(lines)
             problems.append(f"{path}:{number}: " + ("torn by a kill, passed over" if torn else f"not a row ({error})"))
     return rows, problems
 
 
-def runs(folder: Path) -> Iterator[Path]:
-    """Files of runs that hold something, newest first by the time of their last row."""
+def runs(folder: Path, command: str = "run") -> Iterator[Path]:
+    """Files of runs, or of tunings, that hold something, newest first by the time of their last row."""
     if folder.is_dir():
-        found = [path for path in folder.glob("*.jsonl") if path.stat().st_size or _in_flight(path).is_file()]
+        of_command = [path for path in folder.glob("*.jsonl") if path.stem.startswith(TUNING) == (command == "tune")]
+        found = [path for path in of_command if path.stat().st_size or _in_flight(path).is_file()]
         yield from sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
 
-def find(folder: Path, run: str | None) -> Path:
-    """The file of a run given by path, by id or by the beginning of its id; the newest without one.
+def find(folder: Path, run: str | None, command: str = "run") -> Path:
+    """The file of a run, or tuning, given by path, by id or by the beginning of its id; the newest without one.
 
     Raises:
         InputError: there is none, or the beginning fits several.
@@ -150,10 +196,10 @@ def find(folder: Path, run: str | None) -> Path:
     """
     if run is not None and Path(run).is_file():
         return Path(run)
-    found = [path for path in runs(folder) if run is None or path.stem.startswith(run)]
+    found = [path for path in runs(folder, command) if run is None or path.stem.startswith(run)]
     if not found:
         wanted = "no runs yet" if run is None else f"no run '{run}'"
-        raise InputError(f"{wanted} in {folder}/; 'technobench run' makes one, --results names another folder")
+        raise InputError(f"{wanted} in {folder}/; 'technobench {command}' makes one, --results names another folder")
     if run is not None and len(found) > 1 and run not in {path.stem for path in found}:
         raise InputError(f"run '{run}' may be any of: {', '.join(path.stem for path in found)}")
     return next((path for path in found if path.stem == run), found[0])

@@ -1,4 +1,4 @@
-"""The process that runs one variant: ``python -m technobench.bench.worker``, told what to do on standard input.
+"""The process that runs one variant, ``python -m technobench.bench.worker FIRST_CORE PARENT``; it is told on its input.
 
 A process of its own keeps one case's memory, threads and crash from the next one's.
 """
@@ -24,16 +24,33 @@ from ..pipeline.datasets import catalogue
 from ..pipeline.errors import UnsupportedModelError
 from ..pipeline.workload import Workload
 from .host import thread_settings, versions
-from .messages import Failed, Grade, Graded, Opened, Prepare, Ran, Ready, Refused, Reply, Request, Run, Task
+from .messages import (
+    Failed,
+    Grade,
+    Graded,
+    Judge,
+    Judged,
+    Opened,
+    Prepare,
+    Ran,
+    Ready,
+    Refused,
+    Reply,
+    Request,
+    Run,
+    Task,
+)
 
 _PR_SET_PDEATHSIG = 1
 _CLEAR_PEAK = "5"
 """Written to ``/proc/self/clear_refs``, sets the peak resident set back to the present one (proc(5))."""
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(parent: int) -> None:
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before this process could ask to be told
+        sys.exit()
 
 
 def _peak_bytes(reset: bool = False) -> int | None:
@@ -54,10 +71,10 @@ def _cpu_seconds() -> float:
     return time.process_time() + times.children_user + times.children_system
 
 
-def _keep_to_cores() -> None:
+def _keep_to_cores(first: int) -> None:
     """Use no more cores than threads were given: a variant that starts threads of its own would use them all."""
     if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
+        cores = sorted(os.sched_getaffinity(0))[first:]
         os.sched_setaffinity(0, cores[: int(os.environ.get("OMP_NUM_THREADS", len(cores)))])
 
 
@@ -69,7 +86,7 @@ class Worker:
         self.task = task
         self.stage: Stage = registry.stages()[task.stage]
         workload = Workload(catalogue.get(task.dataset, task.scale), task.parameters)
-        self.whole = self.stage.problem(workload)
+        self.whole = self.stage.fold(workload, *task.fold) if task.fold else self.stage.problem(workload)
         self.problem: Any = self.whole
         self.prepared: Prepared | None = None
         self.answer: Any = None
@@ -132,6 +149,11 @@ class Worker:
         quality = dict(self.stage.quality(self.problem, answer)) if self.problem is self.whole else {}
         return Graded(fetch_seconds, error, quality=quality or None)
 
+    def judge(self, _: Judge) -> Judged:
+        """Tell the last answer's quality."""
+        answer = self._prepared().fetch(self.answer)
+        return Judged(dict(self.stage.quality(self.problem, answer)))
+
     def _reference(self, problem: Any) -> tuple[Any, str | None]:
         """What answers are checked against, or None and why there is nothing."""
         try:
@@ -154,13 +176,16 @@ def _reply(worker: Worker | None, request: Request) -> tuple[Worker | None, Repl
         raise RuntimeError("asked to work before a task was given")
     if isinstance(request, Prepare):
         return worker, worker.prepare(request)
-    return worker, worker.run(request) if isinstance(request, Run) else worker.grade(request)
+    if isinstance(request, Run):
+        return worker, worker.run(request)
+    return worker, worker.judge(request) if isinstance(request, Judge) else worker.grade(request)
 
 
 def main() -> None:
     """Answer requests until standard input ends."""
-    _die_with_parent()
-    _keep_to_cores()
+    first_core, parent = map(int, sys.argv[1:])
+    _die_with_parent(parent)
+    _keep_to_cores(first_core)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the harness decides what an interrupt means
     # Libraries may print; what they print must not end up among the replies.
     replies = os.fdopen(os.dup(1), "wb", buffering=0)

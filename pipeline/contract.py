@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from .datasets.dataset import Kind
 from .needs import Need
+from .search import Range
 
 if TYPE_CHECKING:
     from .workload import Workload
@@ -59,7 +60,8 @@ class Stage(ABC, Generic[ProblemT, AnswerT, ReferenceT]):
     ``parameters`` holds the stage's own parameters with their defaults, beside those of the workload.
     ``kinds`` are the kinds of datasets that it can be measured on.
     An answer whose `error` is at most `tolerance` is right.
-    ``goal`` says which value of the first measure of `quality` is the best.
+    ``goal`` says which value of the measures of `quality` is the best.
+    ``search`` holds the ranges that parameters are drawn from, by name, where the user names none.
     """
 
     name: ClassVar[str]
@@ -70,6 +72,7 @@ class Stage(ABC, Generic[ProblemT, AnswerT, ReferenceT]):
     parameters: ClassVar[Mapping[str, Scalar]] = {}
     kinds: ClassVar[tuple[Kind, ...]] = ("records",)
     goal: ClassVar[Literal["highest", "lowest"]] = "highest"
+    search: ClassVar[Mapping[str, Range]] = {}
 
     @abstractmethod
     def problem(self, workload: "Workload") -> ProblemT:
@@ -103,6 +106,29 @@ class Stage(ABC, Generic[ProblemT, AnswerT, ReferenceT]):
         theirs. Empty for a stage that holds nothing out.
         """
         return {}
+
+    @property
+    def tunable(self) -> bool:
+        """Whether the stage has a `fold`, by which parameters can be chosen."""
+        return type(self).fold is not Stage.fold
+
+    def fold(self, workload: "Workload", number: int, folds: int) -> ProblemT:
+        """One of the problems by which parameters are chosen, the same for a seed.
+
+        It learns from a part of what the stage's own problem learns from, and `quality` judges it by another part of
+        that: what judges the stage's own problem is in neither, so that the choice does not see it.
+
+        Args:
+            workload: the dataset with the parameters to try.
+            number: of the fold, from 0.
+            folds: how many there are; 2 or more.
+
+        Raises:
+            InputError: the dataset cannot be cut so.
+            NotImplementedError: the stage is not `tunable`.
+
+        """
+        raise NotImplementedError(f"stage {self.name} has no folds to choose parameters by")
 
 
 @dataclass(frozen=True)

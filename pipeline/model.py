@@ -10,17 +10,48 @@ import scipy.sparse as sp
 
 from .contract import Scalar
 from .errors import InputError
+from .splits import Split, k_folds
 
 HELD_OUT_EVERY = 5
 """Every fifth training record is held out from the model and measures its quality."""
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A trained booster as UBJ, and ``auc`` and counts on the records held out from it."""
+class HeldOut:
+    """Records that a model has not learned from, to judge it by.
 
-    booster: bytes
-    quality: dict[str, float]
+    records: int64[m], their rows. labels: int8[m], 0 and 1, both among them.
+    """
+
+    records: np.ndarray
+    labels: np.ndarray
+
+    def auc(self, scores: np.ndarray) -> float:
+        """Area under the ROC curve of [n] scores of all records: how often label 1 has the higher score of two."""
+        from sklearn.metrics import roc_auc_score
+
+        return float(roc_auc_score(self.labels, scores[self.records]))
+
+
+def held_out_split(training_records: int) -> Split:
+    """Rows of the training records: what the default model learns from, and what judges it."""
+    position = np.arange(training_records)
+    is_held = position % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
+    return Split(position[~is_held], position[is_held])
+
+
+def fold_split(training_records: int, number: int, folds: int, seed: int) -> Split:
+    """Fold ``number``, from 0, of what the default model learns from: what judges that model is in neither part.
+
+    Both parts are in ascending order.
+
+    Raises:
+        InputError: as `k_folds`.
+
+    """
+    learned = held_out_split(training_records).train
+    fold = list(k_folds(len(learned), folds, seed))[number]
+    return Split(np.sort(learned[fold.train]), np.sort(learned[fold.test]))
 
 
 def version() -> str:
@@ -42,32 +73,31 @@ def train(
     matrix: sp.csr_matrix,
     columns: Sequence[str],
     labels: np.ndarray | None,
-    training_records: int,
+    records: np.ndarray,
     parameters: Mapping[str, Scalar],
-) -> Trained:
+) -> bytes:
     """Train the default model: binary logistic, histogram trees, on the CPU, the same for a seed at any thread count.
 
     Args:
         matrix: CSR n x p, float32; what is not stored is missing.
         columns: the p names, kept in the model so that a model of other features is refused.
         labels: int8[n] of 0 and 1.
-        training_records: train on the first so many records, less those held out.
+        records: int64, the rows to learn from.
         parameters: ``trees``, ``depth``, ``learning_rate``, ``seed``.
+
+    Returns:
+        The booster as UBJ.
 
     Raises:
         InputError: no label, or only one class among the records to train on.
 
     """
     import xgboost as xgb
-    from sklearn.metrics import roc_auc_score
 
     if labels is None:
         raise InputError("the dataset has no label to train on: name one (--label) or give a model (--model)")
-    position = np.arange(training_records)
-    held_out = position % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
-    fitted, tested = position[~held_out], position[held_out]
-    if len(np.unique(labels[fitted])) < 2:
-        raise InputError(f"label: {len(fitted)} records to train on and all of one class; two classes are needed")
+    if len(np.unique(labels[records])) < 2:
+        raise InputError(f"label: {len(records)} records to train on and all of one class; two classes are needed")
     booster = xgb.train(
         {
             "objective": "binary:logistic",
@@ -77,15 +107,11 @@ def train(
             "eta": parameters["learning_rate"],
             "seed": parameters["seed"],
         },
-        xgb.DMatrix(matrix[fitted], labels[fitted]),
+        xgb.DMatrix(matrix[records], labels[records]),
         num_boost_round=int(parameters["trees"]),
     )
-    quality = {"trained_on": float(len(fitted)), "held_out": float(len(tested))}
-    if len(np.unique(labels[tested])) == 2:
-        scores = np.asarray(booster.inplace_predict(matrix[tested]))
-        quality["auc"] = float(roc_auc_score(labels[tested], scores))
     booster.feature_names = list(columns)
-    return Trained(bytes(booster.save_raw("ubj")), quality)
+    return bytes(booster.save_raw("ubj"))
 
 
 def read(path: Path) -> bytes:

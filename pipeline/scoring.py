@@ -12,15 +12,18 @@ All trees count, also where the model names a best iteration of early stopping: 
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, ClassVar, Generic
 
 import numpy as np
 import scipy.sparse as sp
 
 from .contract import AnswerT, ReferenceT, Stage
 from .forest import Forest
+from .model import HeldOut
+from .search import Range
 
 if TYPE_CHECKING:
     import xgboost
@@ -35,27 +38,39 @@ class ScoringProblem:
     matrix: CSR n x p, float32, canonical, without explicit zeros; its p ``columns``.
     model: an XGBoost model as UBJ, trained on these columns.
     batch_records: records per batch, for variants that work in batches.
+    held_out: the records that judge the model; None where they are not known.
     """
 
     matrix: sp.csr_matrix
     columns: tuple[str, ...]
     model: bytes
     batch_records: int = 1000
+    held_out: HeldOut | None = None
 
     @classmethod
     def of(cls, workload: "Workload") -> "ScoringProblem":
         """The workload's final matrix and its model."""
+        return cls._scored_by(workload, workload.model(), workload.held_out())
+
+    @classmethod
+    def of_fold(cls, workload: "Workload", number: int, folds: int) -> "ScoringProblem":
+        """The workload's final matrix and a model trained on the other folds of what its own learns from."""
+        return cls._scored_by(workload, *workload.model_of_fold(number, folds))
+
+    @classmethod
+    def _scored_by(cls, workload: "Workload", model: bytes, held_out: HeldOut | None) -> "ScoringProblem":
         features = workload.features()
         return cls(
             matrix=features.matrix,
             columns=tuple(features.columns),
-            model=workload.model(),
+            model=model,
             batch_records=int(workload.parameters["batch_records"]),
+            held_out=held_out,
         )
 
     def prefix(self, records: int) -> "ScoringProblem":
-        """The same model on the first ``records`` records."""
-        return replace(self, matrix=self.matrix[:records])
+        """The same model on the first ``records`` records, which do not judge it."""
+        return replace(self, matrix=self.matrix[:records], held_out=None)
 
     def sizes(self) -> dict[str, int]:
         """Records, columns and non-zeros."""
@@ -93,9 +108,19 @@ class ScoringProblem:
 class ScoringStage(Stage[ScoringProblem, AnswerT, ReferenceT], Generic[AnswerT, ReferenceT]):
     """A stage that starts from the final matrix and the model."""
 
+    search: ClassVar[Mapping[str, Range]] = {
+        "trees": Range(50, 1000, log=True),
+        "depth": Range(2, 8),
+        "learning_rate": Range(0.01, 0.3, log=True),
+    }
+
     def problem(self, workload: "Workload") -> ScoringProblem:
         """The workload's final matrix and its model."""
         return ScoringProblem.of(workload)
+
+    def fold(self, workload: "Workload", number: int, folds: int) -> ScoringProblem:
+        """All records, with a model trained on the other folds of what the workload's model learns from."""
+        return ScoringProblem.of_fold(workload, number, folds)
 
     def prefix(self, problem: ScoringProblem, records: int) -> ScoringProblem:
         """The first records."""
@@ -104,6 +129,19 @@ class ScoringStage(Stage[ScoringProblem, AnswerT, ReferenceT], Generic[AnswerT, 
     def sizes(self, problem: ScoringProblem) -> dict[str, int]:
         """Records, columns and non-zeros."""
         return problem.sizes()
+
+    def quality(self, problem: ScoringProblem, answer: AnswerT) -> Mapping[str, float]:
+        """The default model's AUC on the records held out from it.
+
+        Scores that are as near as the tolerance are equal: the order in which leaves are added up is not to break ties.
+        """
+        if problem.held_out is None:
+            return {}
+        return {"auc": problem.held_out.auc(np.round(self.scores(answer).astype(np.float64) / self.tolerance))}
+
+    @abstractmethod
+    def scores(self, answer: AnswerT) -> np.ndarray:
+        """float[n]: the margins in an answer for a model of one output."""
 
 
 def dense_rows(matrix: sp.csr_matrix, dtype: type[np.floating] = np.float32) -> np.ndarray:

@@ -22,6 +22,7 @@ from .datasets.dataset import ITEMS_FILE, Dataset, InteractionDataset, RatingDat
 from .errors import InputError
 from .home import home, new_folder
 from .interactions import Interactions, Ratings, interactions_of, last_times, ratings_of
+from .model import HeldOut
 from .stages.features import Features, FeaturesAnswer
 from .stages.matrix_build import MatrixAnswer, MatrixBuild
 from .technologies import NORMALISER
@@ -164,31 +165,55 @@ class Workload:
         """The user's model, or the default one trained on this dataset; an XGBoost booster as UBJ."""
         if self.records.model is not None:
             return model.read(self.records.folder / self.records.model)
-        return (self._model_folder() / "model.ubj").read_bytes()
-
-    def model_quality(self) -> dict[str, float] | None:
-        """How good the default model is on the records held out from it; None for a model of the user's own."""
-        if self.records.model is not None:
-            return None
-        return json.loads((self._model_folder() / "quality.json").read_text(encoding="utf-8"))
-
-    def _model_folder(self) -> Path:
         parameters = ("min_frequency", "trees", "depth", "learning_rate", "seed")
         key = f"{self.digest(*parameters)}-xgboost-{model.version()}"
 
         def train(folder: Path) -> None:
-            features = self.features()
-            trained = model.train(
-                features.matrix,
-                features.columns,
-                self.labels(),
-                self.records.training_records,
-                {name: self.parameters[name] for name in parameters},
-            )
-            (folder / "model.ubj").write_bytes(trained.booster)
-            (folder / "quality.json").write_text(json.dumps(trained.quality), encoding="utf-8")
+            split = model.held_out_split(self.records.training_records)
+            (folder / "model.ubj").write_bytes(self._trained_on(split.train))
 
-        return self.kept(f"model-{key}", train)
+        return (self.kept(f"model-{key}", train) / "model.ubj").read_bytes()
+
+    def held_out(self) -> HeldOut | None:
+        """What judges `model`; None for a model of the user's own, which may have learned from any record.
+
+        None, too, where the records held out are all of one class, and so cannot judge.
+        """
+        if self.records.model is not None:
+            return None
+        return self._judges(model.held_out_split(self.records.training_records).test)
+
+    def model_of_fold(self, number: int, folds: int) -> tuple[bytes, HeldOut]:
+        """The default model trained on all folds but one of what `model` learns from, and that one, which judges it.
+
+        Raises:
+            InputError: the user has a model of their own, there is no label, or a part is of one class.
+
+        """
+        if self.records.model is not None:
+            raise InputError(
+                f"dataset '{self.dataset.name}' has a model of its own, trained elsewhere; its parameters can be tuned "
+                "only if the dataset is added without --model"
+            )
+        seed = int(self.parameters["seed"])
+        split = model.fold_split(self.records.training_records, number, folds, seed)
+        trained, judges = self._trained_on(split.train), self._judges(split.test)
+        if judges is None:
+            raise InputError(
+                f"fold {number + 1} of {folds}: its {len(split.test)} records are of one class and cannot judge; "
+                "use fewer folds"
+            )
+        return trained, judges
+
+    def _trained_on(self, records: np.ndarray) -> bytes:
+        features = self.features()
+        return model.train(features.matrix, features.columns, self.labels(), records, self.parameters)
+
+    def _judges(self, records: np.ndarray) -> HeldOut | None:
+        labels = self.labels()
+        if labels is None or len(np.unique(labels[records])) < 2:
+            return None
+        return HeldOut(records, labels[records])
 
     def kept(self, name: str, make: Callable[[Path], None]) -> Path:
         """The folder of this name among what is kept of the dataset; ``make`` fills it the first time."""

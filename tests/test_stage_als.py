@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from technobench.pipeline.errors import InputError
+from technobench.pipeline.errors import InputError, UnsupportedModelError
 from technobench.pipeline.stages.als import Als, AlsAnswer, als_problem, checked_strengths, loss
 
 from .variants import answer_of, variants_of
@@ -46,6 +46,14 @@ def test_the_ladder_is_there():
     )
 
 
+def test_by_size_is_plain_with_lambda_for_each_item_or_user_where_these_are_fewer():
+    for matrix in (interactions(), sp.csr_matrix(interactions().T)):
+        problem = problem_of(matrix, regularization=0.25, scaling="size")
+        assert (problem.scaling, problem.regularization) == ("plain", 0.25 * min(matrix.shape))
+    nothing = problem_of(sp.csr_matrix((0, 3)), regularization=0.25, scaling="size")
+    assert nothing.regularization == 0.25
+
+
 @pytest.mark.parametrize("scaling", ["plain", "frequency"])
 def test_loss_is_the_definition(scaling):
     problem = problem_of(scaling=scaling, regularization=0.02)
@@ -69,7 +77,7 @@ def test_reference_is_dense_als(factors, scaling):
 def test_variant_is_right(name, factors, scaling):
     problem = problem_of(factors=factors, scaling=scaling, regularization=5.0 if scaling == "plain" else 0.05)
     if scaling == "frequency" and name in PLAIN_ONLY:
-        with pytest.raises(InputError, match="regularization_scaling"):
+        with pytest.raises(UnsupportedModelError, match="regularization_scaling"):
             VARIANTS[name].prepare(problem)
         return
     answer = answer_of(VARIANTS[name], problem)

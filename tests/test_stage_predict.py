@@ -122,7 +122,10 @@ def test_a_model_that_is_not_supported_has_no_reference():
 def test_problem_is_the_workloads_matrix_and_model(problem):
     features = SimpleNamespace(matrix=problem.matrix, columns=list(problem.columns))
     workload = SimpleNamespace(
-        features=lambda: features, model=lambda: problem.model, parameters={"batch_records": 1000, "trees": 30}
+        features=lambda: features,
+        model=lambda: problem.model,
+        held_out=lambda: None,
+        parameters={"batch_records": 1000, "trees": 30},
     )
     made = STAGE.problem(workload)
     assert made.matrix is problem.matrix and made.model == problem.model

@@ -217,7 +217,7 @@ def test_prefix_and_sizes():
     np.testing.assert_array_equal(first.data.values, DATA.values[:100])
     assert STAGE.sizes(first)["records"] == 100
     few = STAGE.prefix(problem, 2)
-    assert (few.folds, few.judged_folds) == (2, 2), "no fold is empty"
+    assert (few.folds, few.judged) == (2, (0, 1)), "no fold is empty"
 
 
 @pytest.mark.parametrize("name", ["svd", "svdpp", "nmf", "baseline-sgd"])

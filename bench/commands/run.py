@@ -4,7 +4,6 @@ import contextlib
 import re
 import secrets
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,6 +24,7 @@ from ..cases import Group, fitting, groups, on_device, without_finished
 from ..measure import measure, measuring
 from ..progress import Progress, records_progress
 from ..table import tables, wide_console
+from .repeat import interruptible, is_given, named_values, repeating
 
 Show = Callable[[list[Row]], None]
 FAILED, REQUIREMENT_NOT_MET = 1, 4
@@ -160,7 +160,7 @@ def run_and_show(context: click.Context, options: dict[str, Any], show: Show) ->
     """
     folder = store.results_folder(options["results"])
     finished: list[Row] = []
-    run_id, command = store.new_run_id(), _command(context)
+    run_id, command = store.new_run_id(), repeating(context, "run", _NOT_REPEATED)
     if options["resume"] is not None:
         finished, run_id, command, options = _resumed(context, folder, options)
     fallbacks = [name for _, name in registry.variants()]
@@ -207,7 +207,7 @@ def _measure_all(
     rows: list[Row] = []
     quiet = options["json_file"] == "-"
     progress = Progress(sum(len(group.variants) for group in selected))
-    with _interruptible(), measuring() as alerts, contextlib.ExitStack() as stack:
+    with interruptible(), measuring() as alerts, contextlib.ExitStack() as stack:
         settings = replace(settings, fallback=None if no_device else settings.fallback, alerts=alerts)
         for dataset, scale in dict.fromkeys((group.dataset, group.scale) for group in selected):
             with records_progress(f"dataset {dataset}@{scale:g}") as done:
@@ -255,30 +255,14 @@ def _exit_code(rows: list[Row], require: str | None) -> int:
 
 def _parameters(options: dict[str, Any]) -> dict[str, list[str]]:
     given = {name: [str(options[name])] for name in ("trees", "depth") if options[name] is not None}
-    for text in options["given"]:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"--param {text}: write it as NAME=VALUE")
-        given.setdefault(name, []).append(value)
+    for name, values in named_values(options["given"]).items():
+        given.setdefault(name, []).extend(values)
     return given
-
-
-def _command(context: click.Context) -> str:
-    """The command line that repeats this run: the options that were given, in their long form."""
-    words = ["technobench", "run"]
-    for option in context.command.params:
-        name = option.name or ""
-        if not _is_given(context, name) or name in _NOT_REPEATED:
-            continue
-        value = context.params[name]
-        for each in value if isinstance(value, tuple) else (value,):
-            words += [max(option.opts, key=len), f"{each:.15g}" if isinstance(each, float) else str(each)]
-    return shlex.join(words)
 
 
 def _resumed(context: click.Context, folder: Path, given: dict[str, Any]) -> tuple[list[Row], str, str, dict[str, Any]]:
     """Rows, id, command and options of the run to go on with."""
-    others = [name for name in context.params if _is_given(context, name) and name not in _NOT_REPEATED]
+    others = [name for name in context.params if is_given(context, name) and name not in _NOT_REPEATED]
     if others:
         raise InputError(f"--resume goes on with the run's own options; leave out {', '.join(others)}")
     path = store.find(folder, given["resume"] or None)
@@ -290,10 +274,6 @@ def _resumed(context: click.Context, folder: Path, given: dict[str, Any]) -> tup
     kept = {name: given[name] for name in _NOT_REPEATED}
     click.echo(f"going on with {path.stem}: {len(rows)} rows are there; {command}", err=True)
     return [row for row in rows if not row.interrupted], path.stem, command, {**options, **kept}
-
-
-def _is_given(context: click.Context, name: str) -> bool:
-    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def _check_same_data(finished: list[Row]) -> None:
@@ -335,17 +315,3 @@ def _rows_as_json(target: str | None) -> Iterator[Any]:
     finally:
         if target != "-":
             stream.close()
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Make a request to end (SIGTERM) an interrupt like Ctrl-C, so that workers end and the file is closed."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -29,6 +29,8 @@ from ..als_reference import MOST_OPERATIONS, exact_als, operations
 from ..contract import Scalar, Stage
 from ..errors import InputError
 from ..held_out import ranking_quality, split_interactions
+from ..search import Range
+from ..splits import hold_out
 
 if TYPE_CHECKING:
     from ..workload import Workload
@@ -222,6 +224,11 @@ class Als(Stage[AlsProblem, AlsAnswer, float]):
         "split": "share",
         "held_out": 0.2,
     }
+    search: ClassVar[Mapping[str, Range]] = {
+        "factors": Range(16, 128, log=True),
+        "regularization": Range(0.01, 0.2, log=True),
+        "alpha": Range(1, 100, log=True),
+    }
 
     def problem(self, workload: "Workload") -> AlsProblem:
         """Interactions by user and item, of records company x technology, but for those held out.
@@ -246,6 +253,19 @@ class Als(Stage[AlsProblem, AlsAnswer, float]):
             scaling=cast(AskedScaling, parameters["regularization_scaling"]),
         )
         return replace(problem, held_out=held_out)
+
+    def fold(self, workload: "Workload", number: int, folds: int) -> AlsProblem:
+        """A hold-out of its own, by chance, of what is left of each user's items without what the problem holds out.
+
+        Hold-outs are of the same share for any number of folds: a model that learns from half of the items would be
+        tuned for half of them. They are drawn one by one, so that two of them have items in common.
+        """
+        problem = self.problem(workload)
+        if problem.held_out is None:
+            raise InputError("held_out=0: nothing tells which parameters are better; hold a share out, such as 0.2")
+        share = float({**self.parameters, **workload.parameters}["held_out"])
+        learned, held_out = hold_out(problem.strengths, share, problem.seed + 1 + number)
+        return replace(problem, strengths=learned, held_out=held_out)
 
     def prefix(self, problem: AlsProblem, records: int) -> AlsProblem:
         """The first users, and all items."""

@@ -31,6 +31,10 @@ class Predict(ScoringStage[np.ndarray, np.ndarray]):
         """
         return problem.forest().margins(problem.matrix)
 
+    def scores(self, answer: np.ndarray) -> np.ndarray:
+        """The answer."""
+        return answer
+
     def error(self, problem: ScoringProblem, answer: np.ndarray, reference: np.ndarray) -> float:
         """By `scaled_error`; infinity where there is not one finite score per record and output."""
         if np.shape(answer) != reference.shape:

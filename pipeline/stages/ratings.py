@@ -7,7 +7,6 @@ stage's (`rating_models`), and so is the seed that its factors start from.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
@@ -31,18 +30,20 @@ _BASELINES = {"als": BaselineALS(), "sgd": BaselineSGD()}
 class RatingsProblem:
     """Ratings, the folds that they are cut into, and the model.
 
-    seed: of the shuffle before they are cut. judged_folds: the first so many are estimated.
+    seed: of the shuffle before they are cut.
+    judged: numbers of the folds, from 0, whose ratings are estimated.
     """
 
     data: Ratings
     model: RatingModel
     folds: int
     seed: int
-    judged_folds: int
+    judged: tuple[int, ...]
 
     def splits(self) -> list[Split]:
         """What the model of each fold that is estimated learns from, and what it is judged on."""
-        return list(islice(k_folds(len(self.data), self.folds, self.seed), self.judged_folds))
+        every = list(k_folds(len(self.data), self.folds, self.seed))
+        return [every[fold] for fold in self.judged]
 
 
 class Accuracy(NamedTuple):
@@ -102,11 +103,15 @@ class RatingsStage(Stage[RatingsProblem, np.ndarray, "Checked"]):
         folds, seed = int(given.pop("folds")), int(given["seed"])
         return rating_problem(workload.ratings(), str(given.pop("model")), folds, seed, given)
 
+    def fold(self, workload: "Workload", number: int, folds: int) -> RatingsProblem:
+        """The problem, one of its folds estimated. The stage is judged by every rating, so that none stays unseen."""
+        return replace(self.problem(workload), folds=folds, judged=(number,))
+
     def prefix(self, problem: RatingsProblem, records: int) -> RatingsProblem:
         """The first ratings, in folds of their own."""
         folds = min(problem.folds, records)
-        judged = min(problem.judged_folds, folds)
-        return replace(problem, data=problem.data.of(slice(records)), folds=folds, judged_folds=judged)
+        judged = tuple(fold for fold in problem.judged if fold < folds) or (0,)
+        return replace(problem, data=problem.data.of(slice(records)), folds=folds, judged=judged)
 
     def sizes(self, problem: RatingsProblem) -> dict[str, int]:
         """Ratings, users and items."""
@@ -161,4 +166,4 @@ def rating_problem(data: Ratings, name: str, folds: int, seed: int, given: Mappi
     if (biases := chosen.pop("biases", "als")) not in _BASELINES:
         raise InputError(f"biases={biases!r} is not known; choose from {', '.join(_BASELINES)}")
     model = configured(name, **chosen, baseline=_BASELINES[str(biases)])
-    return RatingsProblem(data, model, folds, seed, judged)
+    return RatingsProblem(data, model, folds, seed, tuple(range(judged)))

@@ -22,8 +22,9 @@ from ..item_vectors import PARAMETERS as ALS_PARAMETERS
 from ..item_vectors import als_parameters
 from ..ranking_metrics import ranking_metrics
 from ..recommendation_vectors import Vectors, als, content, item_attributes, popularity
+from ..search import Range
 from ..splits import hold_out
-from .als import als_problem
+from .als import Als, als_problem
 
 if TYPE_CHECKING:
     from ..workload import Workload
@@ -96,6 +97,7 @@ class Recommend(Stage[RecommendProblem, np.ndarray, BestLists]):
         "barred": 0,
         **ALS_PARAMETERS,
     }
+    search: ClassVar[Mapping[str, Range]] = Als.search
 
     def problem(self, workload: "Workload") -> RecommendProblem:
         """Vectors learned from four fifths of each user's items.
@@ -107,13 +109,24 @@ class Recommend(Stage[RecommendProblem, np.ndarray, BestLists]):
             InputError: the model is none, knows nothing of this dataset's items, or a hyper-parameter is out of range.
 
         """
+        parts = hold_out(workload.interactions().matrix, _HELD_OUT, int(workload.parameters["seed"]))
+        return self._of(workload, *parts, kept_as="als")
+
+    def fold(self, workload: "Workload", number: int, folds: int) -> RecommendProblem:
+        """A hold-out of its own, of what is left of each user's items without what the problem holds out."""
+        seed = int(workload.parameters["seed"])
+        training, _ = hold_out(workload.interactions().matrix, _HELD_OUT, seed)
+        return self._of(workload, *hold_out(training, _HELD_OUT, seed + 1 + number), kept_as=f"als-fold-{number}")
+
+    def _of(
+        self, workload: "Workload", training: sp.csr_matrix, held_out: sp.csr_matrix, kept_as: str
+    ) -> RecommendProblem:
         parameters = {**self.parameters, **workload.parameters}
         seed, requests, barred = (int(parameters[name]) for name in ("seed", "requests", "barred"))
-        training, held_out = hold_out(workload.interactions().matrix, _HELD_OUT, seed)
         users, items = training.shape
         if not 0 <= barred <= items:
             raise InputError(f"barred={barred}: there are {items} items")
-        vectors = _vectors(workload, training, parameters)
+        vectors = _vectors(workload, training, parameters, kept_as)
         generator = np.random.default_rng(seed)
         return RecommendProblem(
             users=vectors.users,
@@ -164,7 +177,8 @@ class Recommend(Stage[RecommendProblem, np.ndarray, BestLists]):
         return ranking_metrics(answer, relevant, problem.owned).by_name(problem.k)
 
 
-def _vectors(workload: "Workload", training: sp.csr_matrix, parameters: Mapping[str, Scalar]) -> Vectors:
+def _vectors(workload: "Workload", training: sp.csr_matrix, parameters: Mapping[str, Scalar], kept_as: str) -> Vectors:
+    """The model's vectors; ``kept_as`` tells the training parts of one seed apart."""
     model = parameters["model"]
     if model == "popularity":
         return popularity(training)
@@ -178,7 +192,7 @@ def _vectors(workload: "Workload", training: sp.csr_matrix, parameters: Mapping[
         fitted = als(als_problem(training, **chosen._asdict()))
         np.savez(folder / "vectors.npz", users=fitted.users, items=fitted.items)
 
-    key = "-".join(["als", *map(str, chosen), workload.digest("min_frequency", "seed")])
+    key = "-".join([kept_as, *map(str, chosen), workload.digest("min_frequency", "seed")])
     kept = np.load(workload.kept(key, fit) / "vectors.npz", allow_pickle=False)
     return Vectors(kept["users"], kept["items"])
 

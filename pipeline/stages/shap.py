@@ -98,6 +98,11 @@ class Shap(ScoringStage[Contributions, ShapReference]):
             contributions=explained.reshape(checked, forest.outputs * (len(problem.columns) + 1)),
         )
 
+    def scores(self, answer: Contributions) -> np.ndarray:
+        """What the contributions and the bias of a record add up to."""
+        stored = answer.values if isinstance(answer, CompactContributions) else answer
+        return np.asarray(stored.sum(axis=1, dtype=np.float64)).ravel()
+
     def error(self, problem: ScoringProblem, answer: Contributions, reference: ShapReference) -> float:
         """By `scaled_error`, the larger of the two differences; infinity where shape or any value is wrong."""
         records, outputs = reference.margins.shape

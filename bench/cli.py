@@ -8,6 +8,7 @@ from ..pipeline.errors import TechnobenchError
 from .commands.data import data
 from .commands.doctor import doctor
 from .commands.listing import list_variants
+from .commands.recommend import recommend
 from .commands.run import run
 from .commands.show import show
 from .commands.table import table
@@ -20,7 +21,7 @@ INTERRUPTED = 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="technobench")
 def technobench() -> None:
-    """Benchmark a look-alike scoring workload on technographic data.
+    """Benchmark a look-alike scoring and recommendation workload on technographic data.
 
     Which implementation is fastest here, and is it right?
 
@@ -29,7 +30,7 @@ def technobench() -> None:
     """
 
 
-for command in (run, tune, show, table, list_variants, doctor, data):
+for command in (run, tune, recommend, show, table, list_variants, doctor, data):
     technobench.add_command(command)
 
 

@@ -69,3 +69,9 @@ def records_progress(what: str) -> Iterator[Callable[[int, int], None]]:
             bar.update(task, completed=records, total=total or None)
 
         yield done
+
+
+def working(what: str) -> contextlib.AbstractContextManager[object]:
+    """A line that tells what is being done as long as it is; on a terminal only."""
+    console = Console(stderr=True)
+    return console.status(what) if console.is_terminal else contextlib.nullcontext()

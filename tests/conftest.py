@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from technobench.pipeline.needs import cuda_device_count
 
+from .own_data import added, kept_interactions, own_home, refused, refused_interactions  # noqa: F401 - fixtures
+
 SMALL = ("--trees", "8", "--depth", "3")
 """A model small enough to train in a moment."""
 

@@ -124,7 +124,9 @@ def test_add_takes_a_tab_by_its_escape(tmp_path):
 
 def test_add_hands_on_every_option(file, monkeypatch, tmp_path):
     seen = []
-    monkeypatch.setattr("technobench.bench.commands.data.add", lambda own, report: seen.append(own) or (_kept(), []))
+    monkeypatch.setattr(
+        "technobench.bench.commands.data_add.add", lambda own, report: seen.append(own) or (_kept(), [])
+    )
     columns = ("--categorical", "a,b", "--numeric", "c", "--ignore", "d,e")
     reading = ("--format", "csv", "--encoding", "cp1252", "--separator", ";")
     rest = ("--training-records", 2, "--model", tmp_path / "m.ubj", "--replace")
@@ -156,6 +158,59 @@ def _records(folder, name, scale, records):
         digest="",
         source="made up",
     )
+
+
+PLAYS = "who,what,n,when,stars\nann,x,2,2026-01-31,5\nbob,y,1,2026-02-01,3\nann,x,1,2026-02-02,4\n"
+
+
+@pytest.fixture
+def plays(tmp_path):
+    path = tmp_path / "plays.csv"
+    path.write_text(PLAYS)
+    return path
+
+
+def test_add_interactions_with_every_option(plays, tmp_path, home):
+    items = tmp_path / "items.csv"
+    items.write_text("id,title\nx,Ex\n")
+    columns = ("--user", "who", "--item", "what", "--value", "n", "--timestamp", "when")
+    printed = _run("add", plays, "--name", "mine", *columns, "--items", items)
+    where = home / "datasets" / "mine@1"
+    assert printed == f"mine: 3 interactions x 4 columns, kept in {where}\n2 users, 2 items\n"
+    assert pq.read_table(where / "items.parquet").to_pydict() == {"id": ["x", "y"], "title": ["Ex", None]}
+    reading = ("--format", "csv", "--encoding", "latin-1", "--separator", ",", "--replace")
+    printed = _run("add", plays, "--name", "mine", "--user", "who", "--item", "what", "--rating", "stars", *reading)
+    assert "3 ratings x 3 columns" in printed
+    assert json.loads(_run("describe", "mine", "--json"))["values"] == {"3": 1, "4": 1, "5": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--user", "who"), "--user without --item"),
+        (("--value", "n", "--item", "what"), "--item without --user"),
+        (("--user", "who", "--item", "what", "--label", "n"), "--label is for records, --user for interactions"),
+        (("--user", "who", "--item", "what", "--ignore", ""), "--ignore is for records"),
+        (("--user", "who", "--item", "waht"), "no column 'waht' for item; did you mean 'what'"),
+        (("--user", "who", "--item", "what", "--value", "n", "--rating", "stars"), "--value and --rating"),
+        ((), "name the columns by --user and --item"),
+    ],
+)
+def test_add_refuses_what_does_not_go_together(plays, options, said):
+    with pytest.raises(InputError, match=said):
+        _run("add", plays, "--name", "mine", *options)
+    assert catalogue.kept() == []
+
+
+def test_help_of_add_has_a_heading_for_each_kind():
+    """No option is lost between them."""
+    printed = _run("add", "--help")
+    records, interactions = printed.index("Of records"), printed.index("Of interactions")
+    for option in data.commands["add"].params:
+        if isinstance(option, click.Option):
+            shown = printed.index(f"  {option.opts[0]} ")
+            kind = (shown > records) + (shown > interactions)
+            assert kind == {"OfRecords": 1, "OfInteractions": 2}.get(type(option).__name__, 0)
 
 
 def test_add_refuses_through_input_errors(file):

@@ -14,12 +14,10 @@ from ...pipeline.datasets import catalogue
 from ...pipeline.datasets.dataset import Dataset
 from ...pipeline.datasets.movielens.fetch import fetch
 from ...pipeline.datasets.movielens.releases import RELEASES
-from ...pipeline.datasets.own.add import COMPRESSED, FORMATS, OwnData, add
-from ...pipeline.datasets.own.roles import GUESSED_NAMES, Roles
-from ...pipeline.datasets.own.write import Use
 from ...pipeline.errors import InputError
 from ..progress import records_progress
-from .description import described, print_description
+from .data_add import add_dataset
+from .description import described, print_description, print_kept
 
 
 @click.group()
@@ -68,7 +66,7 @@ def make_dataset(name: str, files: tuple[Path, ...], scale: float) -> None:
     """Make the dataset NAME, from FILES where it takes them, in place of one kept; 'data list' has the names."""
     with records_progress(f"making {name}") as report:
         made = catalogue.make(name, scale, files, report)
-    _print_kept(made)
+    print_kept(made)
 
 
 @data.command("fetch")
@@ -85,85 +83,10 @@ def fetch_dataset(name: str, accept_licence: bool) -> None:
         path = fetch(release, Path(folder))
         with records_progress(f"making {name}") as report:
             made = catalogue.make(name, 1.0, [path], report)
-    _print_kept(made)
+    print_kept(made)
 
 
-@data.command("add")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", required=True, help="Name to keep it under: lower-case letters, digits, '-' and '_'.")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(list(FORMATS)),
-    help=f"Format of FILE [default: by its suffix; text may be compressed: {', '.join(COMPRESSED)}].",
-)
-@click.option("--encoding", help="Encoding of a text file [default: utf-8].")
-@click.option("--separator", help="Character between the cells of a CSV file [default: ,].")
-@click.option(
-    "--roles",
-    "roles_file",
-    type=click.Path(path_type=Path),
-    help=f"TOML file with the roles; keys: {', '.join(Roles.__struct_fields__)}. Options go before it.",
-)
-@click.option("--id", "identifier", metavar="COLUMN", help="Column of unique identifiers [default: row numbers].")
-@click.option(
-    "--technologies",
-    metavar="COLUMN",
-    help=f"Column of technologies: text, JSON lists or lists [default: one named {', '.join(GUESSED_NAMES)}].",
-)
-@click.option(
-    "--delimiter",
-    help=r"Text between the technologies of a cell; \t is a tab [default: |]. For lists, what they are kept with.",
-)
-@click.option("--label", metavar="COLUMN", help="Column that the model learns: 0 and 1, or true and false.")
-@click.option("--positive", metavar="VALUE", help="Value of the label column that is 1; all others are 0.")
-@click.option("--categorical", metavar="A,B", help="Columns of categories.")
-@click.option("--numeric", metavar="A,B", help="Columns of numbers.")
-@click.option("--ignore", metavar="A,B", help="Columns to leave out.")
-@click.option(
-    "--training-records", type=int, help="Learn vocabulary and categories on the first so many [default: all]."
-)
-@click.option("--model", type=click.Path(path_type=Path), help="XGBoost model of your own, .json or .ubj.")
-@click.option("--replace", is_flag=True, help="Replace a dataset of that name.")
-def add_dataset(
-    file: Path,
-    name: str,
-    format_: str | None,
-    encoding: str | None,
-    separator: str | None,
-    roles_file: Path | None,
-    identifier: str | None,
-    technologies: str | None,
-    delimiter: str | None,
-    label: str | None,
-    positive: str | None,
-    categorical: str | None,
-    numeric: str | None,
-    ignore: str | None,
-    training_records: int | None,
-    model: Path | None,
-    replace: bool,
-) -> None:
-    """Keep the records of FILE (CSV, TSV, JSON lines or Parquet) as a dataset of your own.
-
-    An empty cell of technologies means that they are unknown; a quoted empty cell, an empty list or a lone delimiter
-    means that there are none. Columns that no option names are told by their values; the outcome is printed.
-    """
-    roles = (Roles() if roles_file is None else Roles.load(roles_file)).with_options(
-        id=identifier,
-        technologies=technologies,
-        delimiter=_unescaped(delimiter),
-        label=label,
-        positive=positive,
-        categorical=_names(categorical),
-        numeric=_names(numeric),
-        ignore=_names(ignore),
-    )
-    own = OwnData(file, name, roles, format_, encoding, separator, training_records, model, replace)
-    with records_progress(f"adding {name}") as report:
-        dataset, uses = add(own, report)
-    _print_uses(uses)
-    _print_kept(dataset)
+data.add_command(add_dataset)
 
 
 @data.command("describe")
@@ -182,14 +105,6 @@ def describe_dataset(name: str, scale: float, as_json: bool) -> None:
         print_description(description)
 
 
-def _unescaped(delimiter: str | None) -> str | None:
-    return None if delimiter is None else delimiter.replace(r"\t", "\t").replace(r"\n", "\n")
-
-
-def _names(joined: str | None) -> tuple[str, ...] | None:
-    return None if joined is None else tuple(name for name in joined.split(",") if name)
-
-
 def _shape(dataset: Dataset) -> dict[str, Any]:
     return {
         "name": dataset.name,
@@ -203,18 +118,3 @@ def _shape(dataset: Dataset) -> dict[str, Any]:
 
 def _print_json(content: dict[str, Any]) -> None:
     click.echo(json.dumps(content, indent=1))
-
-
-def _print_kept(dataset: Dataset) -> None:
-    shape = f"{dataset.records:,} {dataset.kind} x {dataset.raw_columns:,} columns"
-    click.echo(f"{dataset.name}: {shape}, kept in {dataset.folder}")
-
-
-def _print_uses(uses: list[Use]) -> None:
-    table = Table("column", "used as", "because")
-    for use in uses:
-        style = "dim" if use.role == "ignore" else None
-        table.add_row(
-            escape(use.column), "not used" if use.role == "ignore" else use.role, escape(use.why), style=style
-        )
-    Console().print(table)

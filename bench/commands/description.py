@@ -1,5 +1,6 @@
 """How a dataset is described in a terminal: facts, and a table of its columns."""
 
+import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -31,6 +32,12 @@ def print_description(description: Description | InteractionDescription) -> None
     console.print(facts)
     if of_records and description.columns:
         console.print(_columns(description))
+
+
+def print_kept(dataset: Dataset) -> None:
+    """Print one line: what is kept, and where."""
+    shape = f"{dataset.records:,} {dataset.kind} x {dataset.raw_columns:,} columns"
+    click.echo(f"{dataset.name}: {shape}, kept in {dataset.folder}")
 
 
 def _columns(description: Description) -> Table:

@@ -44,6 +44,21 @@ def folder_of(name: str, scale: float = 1.0) -> Path:
     return home() / "datasets" / f"{checked_name(name)}@{scale:.15g}"
 
 
+def own_folder(name: str, replace: bool) -> Path:
+    """Where a dataset of the user's own is to be kept.
+
+    Raises:
+        InputError: the suite has a dataset of that name, or one is kept there and is not to be replaced.
+
+    """
+    folder = folder_of(name)
+    if name in makers():
+        raise InputError(f"--name {name}: a dataset of the suite has that name; choose another")
+    if folder.exists() and not replace:
+        raise InputError(f"--name {name}: {folder} holds such a dataset; choose another name, or pass --replace")
+    return folder
+
+
 def kept() -> list[Dataset]:
     """The datasets made or added so far."""
     root = home() / "datasets"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .dataset import ITEMS_FILE, InteractionDataset, Progress
@@ -58,7 +59,7 @@ def describe_interactions(dataset: InteractionDataset, progress: Progress) -> In
             progress(done, dataset.records)
     most = np.argsort(-items, kind="stable")[:TOP]
     table = pq.read_table(dataset.folder / ITEMS_FILE)
-    names = table["title" if "title" in table.column_names else "id"].take(most).to_pylist()
+    names = pc.coalesce(*(table[name] for name in ("title", "id") if name in table.column_names)).take(most).to_pylist()
     return InteractionDescription(
         dataset=dataset,
         density=done / max(dataset.users * dataset.items, 1),

@@ -11,34 +11,21 @@ from pathlib import Path
 
 from ...errors import InputError
 from ...home import new_folder
-from ..catalogue import folder_of, makers
+from ..catalogue import own_folder
 from ..dataset import RECORDS_FILE, Column, Progress, RecordDataset
-from .csv_source import CsvSource
-from .json_source import JsonLinesSource
+from .formats import opened
 from .model import check_model_features, load_model
-from .read import ParquetSource, Source, checked_encoding
+from .read import Source
 from .roles import Roles, checked_roles
 from .survey import Survey, survey
 from .write import Plan, Use, write
-
-FORMATS = {
-    "csv": (".csv",),
-    "tsv": (".tsv", ".tab"),
-    "jsonl": (".jsonl", ".ndjson", ".json"),
-    "parquet": (".parquet", ".pq"),
-}
-"""Formats, and the suffixes that tell them; a text file may have one of `COMPRESSED` after it."""
-
-COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
 
 
 @dataclass(frozen=True)
 class OwnData:
     """What the user asks for: a file, the name to keep it under, and how to read it.
 
-    format: one of `FORMATS`; None to tell by the suffix.
-    encoding: of a text file; None for UTF-8.
-    separator: between the cells of a CSV file; None for a comma.
+    format, encoding, separator: as `opened` takes them.
     training_records: vocabulary and categories are learned on the first so many; None for all.
     model: an XGBoost model to use instead of the default one.
     replace: whether a dataset of that name may be replaced.
@@ -66,14 +53,10 @@ def add(own: OwnData, progress: Progress) -> tuple[RecordDataset, list[Use]]:
         InputError: anything about file, roles or model that the user can mend.
 
     """
-    folder = folder_of(own.name)
-    if own.name in makers():
-        raise InputError(f"--name {own.name}: a dataset of the suite has that name; choose another")
-    if folder.exists() and not own.replace:
-        raise InputError(f"--name {own.name}: {folder} holds such a dataset; choose another name, or pass --replace")
+    folder = own_folder(own.name, own.replace)
     if own.model is not None:
         load_model(own.model)
-    source = opened(own)
+    source = opened(own.file, own.format, own.encoding, own.separator)
     roles = checked_roles(own.roles, source)
     surveyed = survey(source, roles, lambda seen: progress(seen, 0))
     records = surveyed.records
@@ -89,46 +72,6 @@ def add(own: OwnData, progress: Progress) -> tuple[RecordDataset, list[Use]]:
             shutil.copyfile(own.model, target / copied)
             dataset = replace(dataset, model=copied).save()
     return replace(dataset, folder=folder), uses
-
-
-def opened(own: OwnData) -> Source:
-    """The file, ready to be read.
-
-    Raises:
-        InputError: no such file, a format that cannot be told, an option that the format does not have, a bad header.
-
-    """
-    path = own.file
-    if not path.is_file():
-        raise InputError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; name a file of records")
-    kind = own.format or format_by_suffix(path)
-    if own.separator is not None and (kind != "csv" or len(own.separator) != 1 or own.separator in '"\r\n'):
-        raise InputError(f"--separator {own.separator!r}: one character, between the cells of a CSV file only")
-    if kind == "parquet":
-        if own.encoding is not None:
-            raise InputError(f"--encoding {own.encoding}: is for text files; leave it out for Parquet")
-        return ParquetSource(path)
-    encoding = checked_encoding(own.encoding or "utf-8")
-    if kind == "jsonl":
-        return JsonLinesSource(path, encoding)
-    return CsvSource(path, "\t" if kind == "tsv" else own.separator or ",", encoding)
-
-
-def format_by_suffix(path: Path) -> str:
-    """One of `FORMATS`.
-
-    Raises:
-        InputError: the suffix is none of theirs.
-
-    """
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSED:
-        suffixes.pop()
-    for name, known in FORMATS.items():
-        if suffixes and suffixes[-1] in known:
-            return name
-    known = ", ".join(suffix for of_format in FORMATS.values() for suffix in of_format)
-    raise InputError(f"{path}: the suffix is none of {known}; name the format with --format")
 
 
 def final_columns(dataset: RecordDataset) -> Sequence[str]:

@@ -5,6 +5,7 @@ Each function takes one batch's array of any Arrow type and raises `BadCell` for
 
 import json
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -50,7 +51,7 @@ def text(array: pa.Array) -> pa.Array:
     """Any scalar values as strings of at most `LARGEST_CELL` bytes; nulls stay."""
     texts = strings(array)
     too_large = pc.greater(pc.binary_length(texts), LARGEST_CELL)
-    _refuse(too_large, f"a cell of more than {LARGEST_CELL >> 20} MiB; shorten it, or leave the record or column out")
+    refuse(too_large, f"a cell of more than {LARGEST_CELL >> 20} MiB; shorten it, or leave the record or column out")
     return texts
 
 
@@ -70,17 +71,28 @@ def strings(array: pa.Array) -> pa.Array:
 
 def numbers(array: pa.Array) -> pa.Array:
     """Numbers as float64: NaN and the texts of `NO_NUMBER` are null; infinities, also as float32, are refused."""
+    found = only_numbers(array, "name the column under --categorical")
+    found = pc.if_else(pc.is_nan(found), None, found)
+    refuse(pc.is_inf(found), "an infinite number; leave the cell empty")
+    refuse(pc.greater(pc.abs(found), _LARGEST_NUMBER), "beyond what features hold (float32); choose another unit")
+    return found
+
+
+def only_numbers(array: pa.Array, otherwise: str) -> pa.Array:
+    """As `maybe_numbers`; a value that is no number is refused, ``otherwise`` says what else the user can do."""
     found = maybe_numbers(array)
     if found is None:
         if not is_text(array.type):
-            raise BadCell(None, f"is of type {array.type}, which is no number; name it under --categorical")
+            raise BadCell(None, f"is of type {array.type}, which is no number; {otherwise}")
         texts = text(array)
-        row = bisect_left(range(len(texts)), True, key=lambda row: maybe_numbers(texts.slice(0, row + 1)) is None)
-        raise BadCell(row, f"{texts[row].as_py()!r} is not a number; mend it, or name the column under --categorical")
-    found = pc.if_else(pc.is_nan(found), None, found)
-    _refuse(pc.is_inf(found), "an infinite number; leave the cell empty")
-    _refuse(pc.greater(pc.abs(found), _LARGEST_NUMBER), "beyond what features hold (float32); choose another unit")
+        row = first_bad(texts, lambda few: maybe_numbers(few) is not None)
+        raise BadCell(row, f"{texts[row].as_py()!r} is not a number; mend it, or {otherwise}")
     return found
+
+
+def first_bad(array: pa.Array, are_good: Callable[[pa.Array], bool]) -> int:
+    """The first row that is not good, in an array that is not."""
+    return bisect_left(range(len(array)), True, key=lambda row: not are_good(array.slice(0, row + 1)))
 
 
 def maybe_numbers(array: pa.Array) -> pa.Array | None:
@@ -104,7 +116,7 @@ def maybe_numbers(array: pa.Array) -> pa.Array | None:
 def labels(array: pa.Array, positive: str | None) -> pa.Array:
     """Labels as int8: 0/1 and true/false as they stand, or 1 where the value is ``positive`` and 0 elsewhere."""
     texts = pc.utf8_trim_whitespace(text(array))
-    _refuse(pc.or_kleene(pc.is_null(texts), pc.equal(texts, "")), "no label; fill it in, or leave the record out")
+    refuse(pc.or_kleene(pc.is_null(texts), pc.equal(texts, "")), "no label; fill it in, or leave the record out")
     if positive is not None:
         return pc.cast(pc.equal(texts, positive.strip()), pa.int8())
     lower = pc.utf8_lower(texts)
@@ -121,7 +133,7 @@ def labels(array: pa.Array, positive: str | None) -> pa.Array:
 def identifiers(array: pa.Array) -> pa.Array:
     """Identifiers as strings, none of them null or empty."""
     texts = text(array)
-    _refuse(
+    refuse(
         pc.or_kleene(pc.is_null(texts), pc.equal(texts, "")),
         "no identifier; fill it in, or leave --id out to number the records",
     )
@@ -208,7 +220,8 @@ def _first(flags: pa.Array) -> int | None:
     return rows[0].as_py() if len(rows) else None
 
 
-def _refuse(flags: pa.Array, problem: str) -> None:
+def refuse(flags: pa.Array, problem: str) -> None:
+    """Raise `BadCell` for the first row that is true."""
     row = _first(flags)
     if row is not None:
         raise BadCell(row, problem)

@@ -78,8 +78,8 @@ class Source(ABC):
     def missing(self, name: str, role: str) -> InputError:
         """The error for a column that the user named and the file does not have."""
         near = get_close_matches(name, self.names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return InputError(f"{self.path}: no column {name!r} for {role}{hint}. There are: {listed(self.names)}")
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        return InputError(f"{self.path}: no column {name!r} for {role}{hint} There are: {listed(self.names)}")
 
 
 class ParquetSource(Source):

@@ -97,7 +97,8 @@ def checked_roles(roles: Roles, source: Source) -> Roles:
     if len(guesses) != 1:
         found = f"several could be it ({listed(guesses)})" if guesses else "none has a name to guess it by"
         raise InputError(
-            f"{source.path}: which column holds the technologies? {found}; name it by --technologies. "
+            f"{source.path}: which column holds the technologies? {found}; name it by --technologies (of interactions, "
+            "name the columns by --user and --item). "
             f"There are: {listed(source.names)}"
         )
     return msgspec.structs.replace(roles, technologies=guesses[0])

@@ -8,7 +8,7 @@ import numpy as np
 from ..pipeline.forest import Forest
 from ..pipeline.shap_cells import ShapCells
 from ..pipeline.shap_tables import ShapTables, unit_quadrature
-from ..pipeline.shapley import cover_ratios, paths
+from ..pipeline.shapley import mean_margin, paths
 from ..pipeline.threshold_codes import ThresholdCodes
 from .matrix_rows import Rows
 
@@ -38,7 +38,7 @@ class CellSums:
         self.forest, self.cells, self.features = forest, cells, forest.used_features
         self._codes = ThresholdCodes.of(forest)
         self._tables = ShapTables.of(forest, self._codes, most_table_bytes, cells)
-        self.bias = float(forest.base_margin[0]) + _mean_margin(forest)
+        self.bias = float(forest.base_margin[0]) + mean_margin(forest)
         uncovered = self._tables.uncovered_trees
         self._roots = forest.tree_offsets[:-1][uncovered]
         self._depths = _depths(forest)[uncovered]
@@ -126,14 +126,6 @@ def by_tiles(
 def _scratch(outputs: Sequence[CellSums], rows: int) -> _Scratch:
     columns, cells = (max(sizes) for sizes in zip(*(output.scratch_shape for output in outputs), strict=True))
     return _Scratch(np.empty((columns, rows), np.uint8), np.empty((cells, rows), np.float32))
-
-
-def _mean_margin(forest: Forest) -> float:
-    """The mean of the trees' sum by cover, in float64: what is left where no feature is known."""
-    total = 0.0
-    for group in paths(forest):
-        total += float(forest.leaf_value[group.leaf].astype(np.float64) @ cover_ratios(forest, group).prod(axis=1))
-    return total
 
 
 def _depths(forest: Forest) -> np.ndarray:

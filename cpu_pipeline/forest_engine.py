@@ -10,7 +10,8 @@ from ..pipeline import forest as flat
 from ..pipeline.errors import InputError, UnsupportedModelError
 from ..pipeline.objectives import objective
 from ..pipeline.threshold_codes import ThresholdCodes
-from .forest_layouts import SHALLOW_DEPTH, FewRows, LevelOrder, Shallow, Walked
+from ..pipeline.walked_forest import LevelOrder, Walked
+from .forest_layouts import SHALLOW_DEPTH, FewRows, Shallow
 from .matrix_rows import Rows, blocks
 
 if TYPE_CHECKING:

@@ -1,13 +1,22 @@
 """Explanations on the GPU.
 
 - xgboost-cuda: XGBoost's `pred_contribs`, which is GPUTreeShap there, batch by batch
+- native-cuda: the CPU's pattern tables, column by column through shared memory (`DeviceShap`); a compact answer
 """
 
+from typing import Any
+
+import numpy as np
 import scipy.sparse as sp
 
 from ..pipeline.contract import Prepared, variant
-from ..pipeline.needs import cuda_device, xgboost_with_cuda
+from ..pipeline.forest import Forest
+from ..pipeline.needs import cuda_device, package, xgboost_with_cuda
 from ..pipeline.scoring import ScoringProblem, contributions_in_batches, ran_on
+from ..pipeline.shap_tables import MOST_BYTES
+from ..pipeline.stages.shap import CompactContributions
+from .device_rows import DeviceRows
+from .device_shap import DeviceShap
 
 
 @variant(xgboost_with_cuda(), cuda_device(), device="cuda")
@@ -15,3 +24,47 @@ def xgboost_cuda(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
     """Batches of 1,000 CSR rows through XGBoost's CUDA `pred_contribs`; a sparse answer on the host."""
     booster = problem.booster(device="cuda")
     return Prepared(lambda: contributions_in_batches(booster, problem), ran_on=lambda: ran_on(booster))
+
+
+def explainers(cupy: Any, forest: Forest) -> list[DeviceShap]:
+    """One for each output of a forest, which share the bytes of tables.
+
+    Raises:
+        UnsupportedModelError: as `DeviceShap`.
+
+    """
+    found: list[DeviceShap] = []
+    left = MOST_BYTES
+    for output in range(forest.outputs):
+        found.append(DeviceShap(cupy, forest.of_output(output), left // (forest.outputs - output)))
+        left -= found[-1].table_bytes
+    return found
+
+
+@variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
+def native_cuda(problem: ScoringProblem) -> Prepared[CompactContributions]:
+    """Pattern-table TreeSHAP on the device: one look-up in shared memory per group and feature; a compact answer."""
+    import cupy
+
+    forest = problem.forest()
+    outputs = explainers(cupy, forest)
+    rows = DeviceRows.of(cupy, problem.matrix, forest.features)
+    width = forest.features + 1
+    columns = [output * width + np.append(each.features, width - 1) for output, each in enumerate(outputs)]
+    first_columns = np.cumsum([0, *map(len, columns)]).tolist()
+    last: list[Any] = []
+
+    def run() -> Any:
+        answer = cupy.empty((len(rows), first_columns[-1]), np.float32)
+        for explainer, first_column in zip(outputs, first_columns, strict=False):
+            explainer.write(rows, answer, first_column)
+        last[:] = [answer]
+        return answer
+
+    def fetch(answer: Any) -> CompactContributions:
+        return CompactContributions(answer.get(), np.concatenate(columns), forest.outputs * width)
+
+    def where() -> str:
+        return "cuda" if last and isinstance(last[0], cupy.ndarray) else "cpu"
+
+    return Prepared(run, cupy.cuda.Device().synchronize, fetch, ran_on=where)

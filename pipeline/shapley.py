@@ -107,6 +107,14 @@ def cover_ratios(forest: Forest, group: Paths) -> np.ndarray:
     return cover[below] / cover[group.nodes]
 
 
+def mean_margin(forest: Forest) -> float:
+    """The mean of the trees' sum by cover, in float64: what is left where no feature is known, less the base margin."""
+    total = 0.0
+    for group in paths(forest):
+        total += float(forest.leaf_value[group.leaf].astype(np.float64) @ cover_ratios(forest, group).prod(axis=1))
+    return total
+
+
 def merged_players(slots: np.ndarray, present: np.ndarray, absent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """One player per feature: the splits that repeat a feature join its first, and leave a player worth nothing.
 

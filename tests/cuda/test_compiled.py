@@ -1,0 +1,98 @@
+"""Our kernels compiled for every compute capability that we name, without a device; NVRTC is skipped where absent."""
+
+import importlib
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from technobench.gpu_pipeline import device_rows
+from technobench.gpu_pipeline.cuda_source import FOLDER
+
+from . import emulator
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SPILLS = """
+extern "C" __global__ void __launch_bounds__(1024, 2) spills(const float* x, float* y, int n) {
+    float own[64];
+    for (int k = 0; k < 64; k++) own[k] = x[k * n + threadIdx.x];
+    for (int turn = 0; turn < n; turn++) for (int k = 0; k < 64; k++) own[k] = own[k] * own[(k * 7 + 1) % 64] + turn;
+    for (int k = 0; k < 64; k++) y[k * n + threadIdx.x] = own[k];
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def tool():
+    folder = str(ROOT / "tools")
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module("gpu_kernels")
+    finally:
+        sys.path.remove(folder)
+
+
+@pytest.fixture(scope="module")
+def nvrtc(tool):
+    found = tool.Nvrtc.find()
+    if found is None:
+        pytest.skip("NVRTC is not installed (pip install nvidia-cuda-nvrtc-cu12)")
+    return found
+
+
+@pytest.fixture(scope="module")
+def resources(tool, nvrtc):
+    return tool.every_kernel(nvrtc)
+
+
+def test_every_kernel_is_compiled_for_every_capability(tool, resources):
+    sources = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.cu"))
+    kernels = re.findall(r"__global__ void (?:__launch_bounds__\(\w+\) )?(\w+)\(", sources)
+    assert len(kernels) >= 4
+    expected = {(kernel, capability) for kernel in kernels for capability in tool.CAPABILITIES}
+    assert {(each.kernel, each.capability) for each in resources} == expected
+    assert all(16 <= each.registers <= 255 for each in resources)
+
+
+def test_nothing_spills(resources):
+    assert [each for each in resources if each.capability in {"8.0", "9.0"} and (each.spilled or each.stack)] == []
+
+
+def test_shared_memory_is_what_a_launch_may_have_without_asking(resources):
+    dynamic = {"score_rows": device_rows.SHARED_BYTES, "find_patterns": device_rows.SHARED_BYTES}
+    assert max(each.shared + dynamic.get(each.kernel, 0) for each in resources) <= emulator.SHARED_BYTES_UNASKED
+
+
+def test_a_kernel_that_spills_is_seen(nvrtc):
+    (found,) = nvrtc.resources(SPILLS, "spills.cu", "8.0")
+    assert (found.kernel, found.registers) == ("spills", 32) and found.spilled > 0
+
+
+def test_what_does_not_compile_says_why(tool, nvrtc):
+    with pytest.raises(tool.CompileError, match='identifier "nowhere" is undefined'):
+        nvrtc.resources('extern "C" __global__ void wrong() { nowhere(); }', "wrong.cu", "9.0")
+
+
+def test_the_page_s_table_is_current(tool, nvrtc, resources):
+    page = tool.PAGE.read_text(encoding="utf-8")
+    version = re.search(r"^Compiled by NVRTC (\S+):$", page, re.MULTILINE)[1]
+    if version != nvrtc.version:
+        pytest.skip(f"the table was made by NVRTC {version}, and this is another")
+    assert tool.written(page, tool.table(resources, version)) == page, "run: python tools/gpu_kernels.py --write"
+
+
+def test_the_page_names_every_kernel_and_capability_whoever_compiled_it(tool):
+    page = tool.PAGE.read_text(encoding="utf-8")
+    for capability in tool.CAPABILITIES:
+        assert f" {capability} |" in page
+    for path in FOLDER.glob("*.cu"):
+        for kernel in re.findall(r"__global__ void __launch_bounds__\(\w+\) (\w+)\(", path.read_text(encoding="utf-8")):
+            assert f"| `{kernel}` |" in page
+
+
+def test_an_installed_package_has_the_sources():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["technobench.gpu_pipeline"]
+    packaged = {path for pattern in patterns for path in FOLDER.parent.glob(pattern)}
+    assert packaged == {path for path in FOLDER.iterdir() if path.suffix in {".cu", ".cuh"}}

@@ -1,6 +1,6 @@
 # technobench: `make run` measures, `make test` checks. Both make the virtual environment they need.
 .DEFAULT_GOAL := help
-.PHONY: help run smoke test lint peers test-gpu lock clean
+.PHONY: help run recommendation smoke test lint peers test-gpu lock clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -16,7 +16,7 @@ SCORING_STAGES := --stage matrix_build --stage features --stage predict --stage 
 PEERS_BUDGET ?= 100
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/installed: pyproject.toml locks/cpu.lock
 	rm -rf $(VENV)
@@ -46,6 +46,12 @@ $(PEERS_VENV)/installed: pyproject.toml locks/peers.lock
 	$(PEERS_VENV)/bin/python -m pip install --quiet --require-hashes -r locks/peers.lock
 	$(PEERS_VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+recommendation: $(VENV)/installed ## measure als, recommend and ratings (some 10 minutes on 2 cores)
+	$(BIN)/technobench run --dataset whotracksme --dataset planted-ratings --stage als --stage recommend --stage ratings \
+		--param recommender=als --param recommender=content --param recommender=popularity \
+		--param model=svd --param model=svdpp --param model=nmf --param model=slope-one --param model=knn-basic \
+		--budget $(BUDGET)
 
 peers: $(PEERS_VENV)/installed ## the native variants against other people's libraries
 	$(PEERS_VENV)/bin/technobench run --dataset seed $(SCORING_STAGES) \

@@ -70,12 +70,12 @@ def item_attributes(workload: "Workload", training: sp.csr_matrix) -> np.ndarray
     if isinstance(dataset, RecordDataset):
         names = [column.name for column in dataset.columns if column.kind == "categorical"]
         if not names:
-            raise InputError(f"model=content: dataset '{dataset.name}' has no categorical column; choose another model")
+            raise InputError(f"recommender=content: dataset '{dataset.name}' has no categorical column; choose another")
         table = workload.raw_columns()
         return owner_shares(training, sp.hstack([one_hot(table[name]) for name in names], format="csr"))
     table = workload.items()
     if "genres" not in table.column_names:
-        raise InputError(f"model=content: dataset '{dataset.name}' has no genres of items; choose another model")
+        raise InputError(f"recommender=content: dataset '{dataset.name}' has no genres of items; choose another")
     genres = table["genres"].combine_chunks()
     return one_hot(pc.list_flatten(genres), pc.list_parent_indices(genres).to_numpy(), len(genres)).toarray()
 

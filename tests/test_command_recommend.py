@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,15 +11,12 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import scipy.sparse as sp
 from click.testing import CliRunner
 from technobench.bench.cli import technobench
 from technobench.bench.commands import recommend as command
 from technobench.cpu_pipeline.als import ImplicitALS
-from technobench.cpu_pipeline.top_k import TopK
 from technobench.pipeline.errors import InputError, TechnobenchError
 
 FEW = ("--factors", "4")
@@ -239,18 +237,11 @@ def test_the_command_line_ends_with_its_code(tastes, technobench):
     assert (done.code, done.out) == (2, "") and done.err.startswith("error: --user nobody: no such user")
 
 
-IN_PYTHON = """
-plays = pd.read_csv("plays.csv")
-(users, user_ids), (items, item_ids) = plays["user"].factorize(), plays["item"].factorize()
-matrix = sp.csr_matrix((np.ones(len(plays)), (users, items)))
-model = ImplicitALS().fit(matrix)
-top = TopK(model.item_factors).recommend(model.user_factors, 10, owned=matrix)
-"""
-
-
 def test_five_lines_of_python_recommend_the_same(tastes):
-    names = {"pd": pd, "np": np, "sp": sp, "ImplicitALS": ImplicitALS, "TopK": TopK}
-    exec(IN_PYTHON, names)
+    readme = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+    (example,) = [code for code in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "plays.csv" in code]
+    names: dict = {}
+    exec(example, names)
     user_ids, item_ids, items = names["user_ids"], names["item_ids"], names["top"].items
     lists = {one: [item_ids[item] for item in row if item >= 0] for one, row in zip(user_ids, items, strict=True)}
     assert lists.pop("full") == []

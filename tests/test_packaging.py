@@ -85,7 +85,7 @@ def test_every_package_folder_is_declared():
 
 
 def test_make_help_names_every_target():
-    targets = {"help", "run", "smoke", "test", "lint", "peers", "test-gpu", "lock", "clean"}
+    targets = {"help", "run", "recommendation", "smoke", "test", "lint", "peers", "test-gpu", "lock", "clean"}
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(re.findall(r"^  make (\S+)", done.stdout, re.MULTILINE)) == targets
     assert set(re.findall(r"`make ([a-z-]+)`", README)) <= targets
@@ -137,6 +137,14 @@ def test_commands_of_the_readme_are_understood(technobench, tmp_path, command):
         assert technobench("data", "make", "whotracksme").code == 0
     if words[:2] == ["data", "add"]:
         words.append("--replace")
+    if "plays" in command:
+        (tmp_path / "plays.csv").write_text("user,item\n" + "".join(f"u{i % 7},i{i % 5}\n" for i in range(30)))
+    if words[0] == "recommend":
+        named = "--name", "plays", "--user", "user", "--item", "item"
+        kept = technobench("data", "add", "plays.csv", *named, "--replace")
+        assert kept.code == 0, kept.err
+    if words[0] == "tune":
+        words += ["--random", "1", "--folds", "2"]
     if "debian" in words and not list(Path("/var/lib/apt/lists").glob("*Packages*")):
         pytest.skip("no package index of apt on this machine")
     done = technobench(*words)

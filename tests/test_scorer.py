@@ -160,8 +160,12 @@ def test_the_readme_example_runs(file, monkeypatch):
     monkeypatch.chdir(file.parent)
     file.rename("companies.parquet")
     kept = []
-    exec(example, {"booster": booster_named(NAMES), "keep": lambda *parts: kept.append(parts)})
-    scores, names, values = (np.concatenate(parts) for parts in zip(*kept, strict=True))
+    used = {"matrix": sp.csr_matrix(np.triu(np.ones((8, len(ITEMS))))), "technologies": ITEMS}
+    exec(example, {"booster": booster_named(NAMES), "keep": lambda *parts: kept.append(parts), **used})
+    scores, names, values, recommended = (np.concatenate(parts) for parts in zip(*kept, strict=True))
     assert scores.shape == (20,)
     assert names.shape == values.shape == (20, 10)
     assert set(names.ravel()) <= set(NAMES)
+    assert recommended.shape == (20, 10)
+    assert set(recommended.ravel()) <= {*ITEMS, ""}
+    assert "c++" not in recommended[0] and "" not in recommended[0, :3], "it has one of five"

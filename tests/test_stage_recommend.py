@@ -162,7 +162,7 @@ def dense_rows(strengths, others):
 def qualities():
     found = {}
     for model in ("als", "content", "popularity"):
-        workload = Workload(catalogue.get("planted", 0.25), {"model": model, "factors": 16, "iterations": 3})
+        workload = Workload(catalogue.get("planted", 0.25), {"recommender": model, "factors": 16, "iterations": 3})
         problem = STAGE.problem(workload)
         found[model] = problem, STAGE.quality(problem, answer_of(VARIANTS["native"], problem))
     return found
@@ -192,7 +192,7 @@ def test_quality_is_of_the_users_who_ask():
 
 
 def test_requests_and_barred_items_are_drawn_by_the_seed():
-    parameters = {"model": "popularity", "requests": 7, "barred": 5}
+    parameters = {"recommender": "popularity", "requests": 7, "barred": 5}
     first, again, other = (
         STAGE.problem(Workload(catalogue.get("planted", SCALE), {**parameters, "seed": seed})) for seed in (1, 1, 2)
     )
@@ -206,8 +206,8 @@ def test_requests_and_barred_items_are_drawn_by_the_seed():
 @pytest.mark.parametrize(
     ("dataset", "parameters", "told"),
     [
-        ("planted", {"model": "some"}, "must be one of als, content, popularity"),
-        ("planted", {"model": "popularity", "barred": 10_000}, "barred=10000"),
+        ("planted", {"recommender": "some"}, "must be one of als, content, popularity"),
+        ("planted", {"recommender": "popularity", "barred": 10_000}, "barred=10000"),
         ("planted", {"iterations": 0}, "iterations"),
     ],
 )
@@ -217,7 +217,7 @@ def test_parameters_out_of_range_are_refused(dataset, parameters, told):
 
 
 def test_technologies_have_content_vectors_of_length_1():
-    workload = Workload(catalogue.get("whotracksme"), {"model": "content"})
+    workload = Workload(catalogue.get("whotracksme"), {"recommender": "content"})
     problem = STAGE.problem(workload)
     lengths = np.linalg.norm(problem.items, axis=1)
     owners = np.bincount(problem.owned.indices, minlength=len(lengths))

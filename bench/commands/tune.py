@@ -42,7 +42,7 @@ _NOT_REPEATED = {"resume", "results", "as_json"}
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="TOML file of values to try, as factors = [32, 64], or of ranges to draw from, as "
-    "regularization = { low = 1, high = 300, log = true } [default with --random: the stage's own ranges].",
+    "regularization = { low = 0.01, high = 0.2, log = true } [default with --random: the stage's own ranges].",
 )
 @click.option("--random", "draws", type=click.IntRange(min=1), metavar="N", help="Try N points by chance, not all.")
 @click.option(

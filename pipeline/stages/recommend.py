@@ -29,7 +29,7 @@ from .als import Als, als_problem
 if TYPE_CHECKING:
     from ..workload import Workload
 
-MODELS = ("als", "content", "popularity")
+RECOMMENDERS = ("als", "content", "popularity")
 _HELD_OUT = 0.2
 _SCORES_AT_ONCE = 1 << 22
 
@@ -91,7 +91,7 @@ class Recommend(Stage[RecommendProblem, np.ndarray, BestLists]):
     tolerance = 1e-5
     kinds = ("records", "interactions", "ratings")
     parameters: ClassVar[Mapping[str, Scalar]] = {
-        "model": "als",
+        "recommender": "als",
         "k": 10,
         "requests": 0,
         "barred": 0,
@@ -106,7 +106,8 @@ class Recommend(Stage[RecommendProblem, np.ndarray, BestLists]):
         ``barred`` items drawn by the seed are barred.
 
         Raises:
-            InputError: the model is none, knows nothing of this dataset's items, or a hyper-parameter is out of range.
+            InputError: the recommender is none, or knows nothing of this dataset's items; or a hyper-parameter is out
+                of range.
 
         """
         parts = hold_out(workload.interactions().matrix, _HELD_OUT, int(workload.parameters["seed"]))
@@ -179,13 +180,13 @@ class Recommend(Stage[RecommendProblem, np.ndarray, BestLists]):
 
 def _vectors(workload: "Workload", training: sp.csr_matrix, parameters: Mapping[str, Scalar], kept_as: str) -> Vectors:
     """The model's vectors; ``kept_as`` tells the training parts of one seed apart."""
-    model = parameters["model"]
-    if model == "popularity":
+    recommender = parameters["recommender"]
+    if recommender == "popularity":
         return popularity(training)
-    if model == "content":
+    if recommender == "content":
         return content(training, item_attributes(workload, training))
-    if model != "als":
-        raise InputError(f"model={model!r}: must be one of {', '.join(MODELS)}")
+    if recommender != "als":
+        raise InputError(f"recommender={recommender!r}: must be one of {', '.join(RECOMMENDERS)}")
     chosen = als_parameters(parameters)
 
     def fit(folder: Path) -> None:

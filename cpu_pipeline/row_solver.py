@@ -13,8 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-_PARTS = 64
-"""Parts of a side, with about as many entries each. It does not depend on the threads, so no sum does."""
+_LEAST_PARTS, _MOST_PARTS, _PART_ENTRIES = 32, 256, 1 << 17
+"""Parts of a side, with about as many entries each: few enough for what a part costs besides not to be felt, and many
+enough for threads to end together. They do not depend on the threads, so no sum does.
+"""
+_BLOCK_ROWS = 1024
+"""Rows of one dense product."""
 _LANES = 16
 """Coordinates are filled up with zeros to a multiple of this, so that vector instructions leave no rest."""
 
@@ -45,9 +49,9 @@ class Coordinates(NamedTuple):
 
 def gram(vectors: np.ndarray) -> np.ndarray:
     """float64[factors, factors] of float32[n, factors]: products in float32 by parts, which are added in float64."""
-    from .kernels.threads import on_threads, row_slices
+    from .kernels.threads import on_threads
 
-    parts = on_threads(lambda rows: vectors[rows].T @ vectors[rows], row_slices(len(vectors), _PARTS))
+    parts = on_threads(lambda rows: vectors[rows].T @ vectors[rows], _blocks(len(vectors)))
     return np.sum(parts, axis=0, dtype=np.float64) if parts else np.zeros((vectors.shape[1],) * 2)
 
 
@@ -99,7 +103,7 @@ class RowSolver:
 
         """
         from .kernels.conjugate_gradients import improve_rows
-        from .kernels.threads import on_threads, row_slices
+        from .kernels.threads import on_threads
 
         coordinates = Coordinates.of(others_gram, self.penalty)
         vectors = np.empty((len(others), coordinates.back.shape[1]), np.float32)
@@ -115,15 +119,22 @@ class RowSolver:
             own[rows] = found @ coordinates.back.T
             return own[rows].T @ own[rows], float(values.sum())
 
-        on_threads(change, row_slices(len(others), _PARTS))
+        on_threads(change, _blocks(len(others)))
         done = on_threads(solve, self.parts)
         if not done:
             return np.zeros_like(others_gram), 0.0
         return np.sum([part for part, _ in done], axis=0, dtype=np.float64), sum(value for _, value in done)
 
 
+def _blocks(rows: int) -> list[slice]:
+    from .kernels.threads import row_slices
+
+    return row_slices(rows, -(-rows // _BLOCK_ROWS))
+
+
 def _parts_by_entries(pointers: np.ndarray) -> list[slice]:
-    """At most `_PARTS` slices of rows with about as many entries each; a row counts as one entry more."""
+    """Slices of rows with about as many entries each; a row counts as one entry more."""
     work = pointers + np.arange(len(pointers))
-    cuts = np.unique(np.searchsorted(work, np.linspace(0, work[-1], _PARTS + 1)))
+    parts = min(max(_LEAST_PARTS, int(work[-1]) // _PART_ENTRIES), _MOST_PARTS)
+    cuts = np.unique(np.searchsorted(work, np.linspace(0, work[-1], parts + 1)))
     return [slice(int(first), int(last)) for first, last in pairwise(cuts)]

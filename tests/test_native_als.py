@@ -41,7 +41,7 @@ def solved(strengths, others, regularization, alpha):
 
 @pytest.fixture(scope="module")
 def model():
-    return ImplicitALS(factors=9, regularization=0.7, alpha=5.0, iterations=5).fit(interactions())
+    return ImplicitALS(factors=9, regularization=0.7, scaling="plain", alpha=5.0, iterations=5).fit(interactions())
 
 
 def test_the_same_bits_whether_compiled_or_from_the_cache(tmp_path):
@@ -105,7 +105,9 @@ def test_folding_in_solves_the_rows(model):
 def test_strong_confidences_are_solved_too():
     """Their eigenvalues lie far apart, where conjugate gradients take the most steps."""
     strengths = interactions(seed=5) * 2000
-    fitted = ImplicitALS(factors=9, regularization=0.1, alpha=5.0, iterations=3, exact=True).fit(strengths)
+    fitted = ImplicitALS(factors=9, regularization=0.1, scaling="plain", alpha=5.0, iterations=3, exact=True).fit(
+        strengths
+    )
     expected = solved(strengths, fitted.item_factors, 0.1, 5.0)
     np.testing.assert_allclose(fitted.fold_in_users(strengths), expected, atol=5e-3 * np.abs(expected).max())
 
@@ -143,7 +145,9 @@ def test_an_update_that_cannot_be_is_refused(model):
 
 def test_momentum_reaches_a_lower_loss():
     matrix = sp.csr_matrix(interactions(users=300, items=120, seed=6))
-    plain, quick = (ImplicitALS(8, 3.0, iterations=8, momentum=share).fit(matrix) for share in (0.0, 0.5))
+    plain, quick = (
+        ImplicitALS(8, 3.0, iterations=8, scaling="plain", momentum=share).fit(matrix) for share in (0.0, 0.5)
+    )
     assert quick.loss < plain.loss
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-_LEAST_PARTS, _MOST_PARTS, _PART_ENTRIES = 32, 256, 1 << 17
+_LEAST_PARTS, _MOST_PARTS, _PART_ENTRIES = 8, 256, 1 << 15
 """Parts of a side, with about as many entries each: few enough for what a part costs besides not to be felt, and many
 enough for threads to end together. They do not depend on the threads, so no sum does.
 """

@@ -47,7 +47,7 @@ $(PEERS_VENV)/installed: pyproject.toml locks/peers.lock
 	$(PEERS_VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-recommendation: $(VENV)/installed ## measure als, recommend and ratings (some 10 minutes on 2 cores)
+recommendation: $(VENV)/installed ## measure als, recommend and ratings (some 15 minutes on 2 cores)
 	$(BIN)/technobench run --dataset whotracksme --dataset planted-ratings --stage als --stage recommend --stage ratings \
 		--param recommender=als --param recommender=content --param recommender=popularity \
 		--param model=svd --param model=svdpp --param model=nmf --param model=slope-one --param model=knn-basic \

@@ -29,7 +29,7 @@ def test_what_an_older_maker_made_is_made_again(monkeypatch):
     assert Dataset.load(catalogue.folder_of("seed", 0.005)).version == 2
 
 
-def test_what_was_made_from_files_is_not_made_again_by_itself(monkeypatch, tmp_path):
+def test_what_was_made_from_files_is_not_made_again_by_itself(own_home, monkeypatch):
     folder = catalogue.folder_of("debian")
     folder.mkdir(parents=True)
     made = catalogue.get("whotracksme")

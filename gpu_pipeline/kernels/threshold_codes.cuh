@@ -1,12 +1,7 @@
 // Rows of a CSR matrix to the 8-bit codes of pipeline/threshold_codes.py, in the shared memory of one block.
 #pragma once
 
-// A number as an integer of the same order, -0 as 0. CuPy compiles with -ftz=true, under which a comparison of floats takes
-// the smallest ones for 0, and they would go another way than XGBoost's.
-__device__ __forceinline__ int ordered(float value) {
-    int bits = __float_as_int(value);
-    return bits >= 0 ? bits : (int)(0x80000000u - (unsigned)bits);
-}
+#include "ordered.cuh"
 
 // Thresholds from `first` to `last`, ascending, that are not above a value; all of them `ordered`.
 __device__ __forceinline__ int count_not_above(const int* __restrict__ thresholds, int first, int last, int value) {

@@ -131,8 +131,8 @@ for _kind in (bool, int, float):
 
 
 def _named(named: dict[str, Any]) -> dict[str, Any]:
-    """Arguments by name; types of numbers are not arrays' values."""
-    return {name: value if name == "dtype" else _on_host(value) for name, value in named.items()}
+    """Arguments by name; types of numbers, and sides of places, are not arrays' values."""
+    return {name: value if name in {"dtype", "side"} else _on_host(value) for name, value in named.items()}
 
 
 class _Kernel:
@@ -162,11 +162,17 @@ class _Cuda:
     Device = _Device
 
 
+class _Linalg:
+    def eigh(self, values: Array) -> tuple[Array, Array]:
+        return _on_device(tuple(np.linalg.eigh(_on_host(values))))
+
+
 class StandIn:
     """In the place of the module `cupy`; ``checked`` and ``seed`` are the emulator's."""
 
     ndarray = Array
     cuda = _Cuda
+    linalg = _Linalg()
 
     def __init__(self, checked: bool = False, seed: int = 0) -> None:
         self._how = {"checked": checked, "seed": seed}
@@ -185,6 +191,10 @@ class StandIn:
         values = np.empty(shape, dtype)
         values.reshape(-1).view(np.uint8)[:] = emulator.UNTOUCHED
         return Array(values)
+
+    def argsort(self, values: Array) -> Array:
+        """Stable, as CuPy's is without being asked."""
+        return Array(np.argsort(values._values, kind="stable"))
 
     def repeat(self, values: Array, repeats: Any, axis: int | None = None) -> Array:
         if isinstance(repeats, Array | np.ndarray):

@@ -3,9 +3,11 @@
 import shutil
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 from technobench.gpu_pipeline import cuda_source
 
+from .factor_checks import assert_lists, assert_rows, near_ties, strengths_of
 from .kernel_checks import assert_explanations, assert_scores, kind_of_model, random_forest, random_rows
 from .standin import StandIn
 
@@ -21,7 +23,8 @@ class Mutation:
     check: str
 
 
-CODES, FOREST, TABLES = "threshold_codes.cuh", "forest.cu", "shap_tables.cu"
+ORDERED, CODES, FOREST, TABLES = "ordered.cuh", "threshold_codes.cuh", "forest.cu", "shap_tables.cu"
+ROWS, TOP = "als_rows.cu", "top_k.cu"
 BARRIER = "__syncthreads();"
 MUTATIONS = [
     Mutation("no barrier before values overwrite missing", CODES, BARRIER, "", "scores"),
@@ -30,7 +33,7 @@ MUTATIONS = [
     Mutation(
         "a search that leaves out the last threshold", CODES, "while (low < last)", "while (low + 1 < last)", "scores"
     ),
-    Mutation("negative numbers in reverse", CODES, "(int)(0x80000000u - (unsigned)bits)", "bits", "scores"),
+    Mutation("negative numbers in reverse", ORDERED, "(int)(0x80000000u - (unsigned)bits)", "bits", "scores"),
     Mutation("NaN is a value", CODES, "if (isnan(value)) continue;", "", "scores"),
     Mutation("the other default direction", CODES, "= missing[word]", "= ~missing[word]", "scores"),
     Mutation("no parity of categories", CODES, "count & kept_bits[column]", "count", "scores"),
@@ -79,6 +82,62 @@ MUTATIONS = [
         "segment = feature_offsets[feature] + 1;",
         "explanations",
     ),
+    Mutation("no barrier before the next tile", ROWS, f"{BARRIER}\n        if (!loaded)", "if (!loaded)", "rows"),
+    Mutation(
+        "no barrier before a tile is read",
+        ROWS,
+        f"load(row, first, count);\n            {BARRIER}",
+        "load(row, first, count);",
+        "rows",
+    ),
+    Mutation(
+        "no barrier before weights are read",
+        ROWS,
+        f"wanted, first, count);\n        {BARRIER}",
+        "wanted, first, count);",
+        "rows",
+    ),
+    Mutation("no barrier before totals are added", ROWS, f"= total;\n    {BARRIER}", "= total;", "rows"),
+    Mutation(
+        "no barrier before the first lengths",
+        ROWS,
+        f"    }}\n    {BARRIER}\n    Sizes sizes",
+        "    }\n    Sizes sizes",
+        "rows",
+    ),
+    Mutation(
+        "vectors at another distance than they are read",
+        ROWS,
+        "tile[entry * row.stride + k] = vector",
+        "tile[entry * row.width + k] = vector",
+        "rows",
+    ),
+    Mutation("the row's own lambda left out", ROWS, "1.0f + excess * inverse[k]", "1.0f", "rows"),
+    Mutation("a row without entries left as it was", ROWS, "own[k] = 0;", ";", "rows"),
+    Mutation("steepest descent", ROWS, "+ next.residual / sizes.residual * along[k]", "", "rows"),
+    Mutation("the last tile taken for the row", ROWS, "row.count <= tile_entries, !last", "true, !last", "rows"),
+    Mutation("no loss for steps", ROWS, "value -= length * sizes.residual;", "", "rows"),
+    Mutation("c for c - 1", ROWS, "confidence - extra * dot", "confidence - (1.0f + extra) * dot", "rows"),
+    Mutation("rows stopped early", ROWS, "EXACT = 1e-10f", "EXACT = 1e-2f", "rows"),
+    Mutation(
+        "no barrier before maxima are compared",
+        TOP,
+        f"if (threadIdx.x == 0) count = 0;\n    {BARRIER}",
+        "if (threadIdx.x == 0) count = 0;",
+        "lists",
+    ),
+    Mutation("the best strand for the k-th", TOP, "better == k - 1", "better == 0", "lists"),
+    Mutation("no margin", TOP, "number_of(place) - margin", "number_of(place)", "lists"),
+    Mutation("exact scores in float32", TOP, "double sum = 0;", "float sum = 0;", "lists"),
+    Mutation("ties to the higher number", TOP, "found.items[other] < item", "found.items[other] > item", "lists"),
+    Mutation("hidden items where nothing else is left", TOP, "HIDDEN + 1", "HIDDEN", "lists"),
+    Mutation("an item barred for nobody", TOP, "at < barred_count", "at < barred_count - 1", "lists"),
+    Mutation("a full buffer is not seen", TOP, "held > k + ROUND", "held > k + 9 * ROUND", "lists"),
+    Mutation("a settled buffer is read again", TOP, "found.items = settled;", "", "lists"),
+    Mutation(
+        "no barrier before the next candidates", TOP, f"held = count;\n        {BARRIER}", "held = count;", "lists"
+    ),
+    Mutation("an atomic made plain", TOP, "atomicAdd(&count, 1)", "count++", "lists"),
 ]
 
 
@@ -93,7 +152,23 @@ def check_explanations(cupy):
     assert_explanations(cupy, random_forest(40, 0.6, 1, rounds=6, max_depth=6), random_rows(37, 40, 0.6, 2))
 
 
-CHECKS = {"scores": check_scores, "explanations": check_explanations}
+def check_rows(cupy):
+    """Empty rows, rows of one tile and of several, few steps and all of them."""
+    for steps in (3, 1000):
+        assert_rows(cupy, strengths_of(7, 130, 0.3), 65, steps)
+
+
+def check_lists(cupy):
+    """Scores far apart, some that float32 does not tell apart, more equal ones than a buffer holds, lists that end."""
+    generator = np.random.default_rng(5)
+    assert_lists(cupy, *(generator.normal(size=(n, 9)).astype(np.float32) for n in (3, 700)), 10)
+    assert_lists(cupy, *near_ties(3, 700), 10, barred=[3, 50])
+    users, items = near_ties(2, 4)
+    assert_lists(cupy, users, np.tile(items, (500, 1)), 7)
+    assert_lists(cupy, users, items, 4, barred=[1])
+
+
+CHECKS = {"scores": check_scores, "explanations": check_explanations, "rows": check_rows, "lists": check_lists}
 
 
 @pytest.fixture

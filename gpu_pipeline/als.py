@@ -1,0 +1,119 @@
+"""ALS on the GPU. All variants start from the stage's vectors.
+
+- implicit-cuda: `implicit` on the GPU, three conjugate-gradient steps a row
+- native-cuda-exact: every row to float32, by the coordinates and the steps of the CPU's `native-exact`
+- native-cuda: three steps of the same, as the CPU's `native`
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..pipeline.contract import Prepared, variant
+from ..pipeline.errors import UnsupportedModelError
+from ..pipeline.needs import cuda_device, package
+from ..pipeline.stages.als import AlsAnswer, AlsProblem, loss, with_values
+from .device_als import DeviceMatrix, DeviceRowSolver, RowKernel, gram
+from .implicit_cuda import implicit_with_cuda, loaded
+
+_STEPS = 3
+_STEPS_EXACT = 1000
+"""Rows are solved long before, and stop (kernels/als_rows.cu)."""
+_WARP = 32
+_MOST_THREADS = 1024
+
+
+@variant(package("implicit"), implicit_with_cuda(), cuda_device(), device="cuda")
+def implicit_cuda(problem: AlsProblem) -> Prepared[AlsAnswer]:
+    """`implicit` on the GPU: three conjugate-gradient steps a row; the loss is computed outside of the run.
+
+    It ignores its own alpha in a fit and takes stored values as c. A thread has a factor each, and sums over them are
+    right for whole warps alone: vectors are filled up with zeros, which stay zeros.
+    """
+    gpu = loaded()
+    from implicit.gpu.als import AlternatingLeastSquares
+
+    if problem.scaling != "plain":
+        raise UnsupportedModelError("implicit has no regularisation by frequency; choose regularization_scaling=size")
+    filling = -problem.factors % _WARP
+    if problem.factors + filling > _MOST_THREADS:
+        raise UnsupportedModelError(f"implicit has at most {_MOST_THREADS} factors on the GPU; choose fewer")
+    if not problem.strengths.nnz:
+        raise UnsupportedModelError("implicit takes no empty matrix to the GPU")
+    extra = problem.extra_confidences()
+    confidences = with_values(extra, 1 + extra.data)
+    starts = [np.pad(vectors, [(0, 0), (0, filling)]) for vectors in (problem.user_start, problem.item_start)]
+    every = [np.arange(len(vectors), dtype=np.int32) for vectors in starts]
+    last: list[Any] = []
+
+    def run() -> list[tuple[Any, Any]]:
+        model = AlternatingLeastSquares(
+            factors=problem.factors + filling, regularization=problem.regularization, iterations=problem.iterations
+        )
+        model.user_factors, model.item_factors = map(gpu.Matrix, starts)
+        last.clear()
+
+        def keep(*_: Any) -> None:  # by rows: it has no other copy on the device
+            last.append((model.user_factors[every[0]], model.item_factors[every[1]]))
+
+        model.fit(confidences, show_progress=False, callback=keep)
+        return list(last)
+
+    def fetch(history: list[tuple[Any, Any]]) -> AlsAnswer:
+        def on_host(vectors: Any) -> np.ndarray:
+            return vectors.to_numpy()[:, : problem.factors]
+
+        found = [(on_host(users), on_host(items)) for users, items in history]
+        return AlsAnswer(*found[-1], np.array([loss(problem, *pair) for pair in found]))
+
+    def where() -> str:
+        return "cuda" if last and isinstance(last[-1][0], gpu.Matrix) else "cpu"
+
+    return Prepared(run, fetch=fetch, ran_on=where)
+
+
+def _native(problem: AlsProblem, steps: int) -> Prepared[AlsAnswer]:
+    """Strengths and the vectors to start from lie on the device when the set-up is over, the answer after a run."""
+    import cupy
+
+    strengths, (user_penalties, item_penalties) = problem.strengths, problem.penalties()
+    confidence = strengths.nnz + problem.alpha * float(strengths.data.sum(dtype=np.float64))
+    matrix = DeviceMatrix.of(cupy, strengths)
+    starts = cupy.asarray(problem.user_start), cupy.asarray(problem.item_start)
+    costs = cupy.asarray(user_penalties)
+    kernel = RowKernel(cupy, problem.factors)
+    last: list[Any] = []
+
+    def run() -> tuple[Any, Any, Any]:
+        users, items = starts
+        user_rows = DeviceRowSolver(cupy, kernel, matrix, problem.alpha, user_penalties)
+        by_items = matrix.transposed(cupy, strengths.shape[1])
+        item_rows = DeviceRowSolver(cupy, kernel, by_items, problem.alpha, item_penalties)
+        losses = cupy.empty(problem.iterations, np.float64)
+        for iteration in range(problem.iterations):
+            users, _ = user_rows.run(steps, items, gram(cupy, items), users)
+            items, rest = item_rows.run(steps, users, gram(cupy, users), items)
+            lengths = (users * users).sum(axis=1, dtype=np.float64)
+            losses[iteration] = rest + confidence + (costs * lengths).sum()
+        last[:] = [users]
+        return users, items, losses
+
+    def where() -> str:
+        return "cuda" if last and isinstance(last[0], cupy.ndarray) else "cpu"
+
+    def fetch(answer: tuple[Any, Any, Any]) -> AlsAnswer:
+        return AlsAnswer(*(each.get() for each in answer))
+
+    return Prepared(run, cupy.cuda.Device().synchronize, fetch, ran_on=where)
+
+
+@variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
+def native_cuda_exact(problem: AlsProblem) -> Prepared[AlsAnswer]:
+    """A block a row, conjugate gradients in shared memory until every row is solved to float32."""
+    return _native(problem, _STEPS_EXACT)
+
+
+@variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
+def native_cuda(problem: AlsProblem) -> Prepared[AlsAnswer]:
+    """A block a row, three conjugate-gradient steps in coordinates where Y'Y + lambda is 1: no dense product."""
+    return _native(problem, _STEPS)

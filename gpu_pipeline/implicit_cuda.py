@@ -1,0 +1,47 @@
+"""What `implicit` needs to work on the GPU: a build with CUDA, and the RMM that this links with."""
+
+import importlib.metadata
+import re
+import warnings
+from types import ModuleType
+
+from ..pipeline.errors import UnsupportedModelError
+from ..pipeline.needs import Need
+
+FIRST_RMM, LAST_RMM = (26, 2), (26, 4)
+"""Releases of RMM that `implicit` 0.7.3 links with; cuDF wants later ones, so that it needs an environment apart."""
+_ADVICE = "in an environment without cudf: pip install 'rmm-cu13>=26.2,<26.5'"
+
+
+def implicit_with_cuda() -> Need:
+    """Need for an RMM that `implicit` links with."""
+
+    def missing() -> str | None:
+        for name in ("rmm-cu13", "rmm-cu12"):
+            try:
+                version = importlib.metadata.version(name)
+            except importlib.metadata.PackageNotFoundError:
+                continue
+            year, month = (int(number) for number in re.findall(r"\d+", version)[:2])
+            if FIRST_RMM <= (year, month) <= LAST_RMM:
+                return None
+            return f"implicit does not link with {name} {version} ({_ADVICE})"
+        return f"package 'rmm' is not installed, without which implicit does not work on the GPU ({_ADVICE})"
+
+    return Need("implicit with CUDA", missing)
+
+
+def loaded() -> ModuleType:
+    """The module `implicit.gpu`.
+
+    Raises:
+        UnsupportedModelError: its CUDA extension does not load; the message says why.
+
+    """
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        import implicit.gpu
+    if not (implicit.gpu.HAS_CUDA and implicit.gpu.HAS_RMM):
+        reasons = "; ".join(str(each.message) for each in told) or "it says no reason"
+        raise UnsupportedModelError(f"implicit's CUDA extension does not load: {reasons} ({_ADVICE})")
+    return implicit.gpu

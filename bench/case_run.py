@@ -243,6 +243,7 @@ class CaseRun:
             parameters=self.group.parameters,
             problem_digest=self.problem_digest,
             phases=_median_phases(self.rounds),
+            transferred_bytes=self.rounds[-1].transferred_bytes if self.rounds else None,
             quality=self.graded[-1].quality if self.graded else None,
             extrapolation=self.extrapolation,
             monitored=watched,

@@ -63,6 +63,7 @@ class Ran(msgspec.Struct, frozen=True, tag=True):
     peak_bytes: int | None
     ran_on: str
     phases: dict[str, float] | None
+    transferred_bytes: dict[str, int] | None = None
 
 
 class Graded(msgspec.Struct, frozen=True, tag=True):

@@ -128,8 +128,9 @@ class Worker:
             seconds, cpu_seconds = time.perf_counter() - start, _cpu_seconds() - cpu
         finally:
             gc.enable()
-        phases = prepared.phases() if prepared.phases else None
-        return Ran(seconds, cpu_seconds, resident, _peak_bytes(), prepared.ran_on(), dict(phases) if phases else None)
+        phases = dict(prepared.phases()) if prepared.phases else None
+        transferred = dict(prepared.transferred()) if prepared.transferred else None
+        return Ran(seconds, cpu_seconds, resident, _peak_bytes(), prepared.ran_on(), phases, transferred)
 
     def grade(self, _: Grade) -> Graded:
         """Compare the last answer with the reference, here and not in the variant."""

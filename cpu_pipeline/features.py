@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..pipeline.contract import Prepared, variant
+from ..pipeline.final_columns import ColumnsLearner
 from ..pipeline.needs import package
 from ..pipeline.stages.features import (
     UNKNOWN_TECHNOLOGIES,
@@ -24,7 +25,7 @@ from ..pipeline.stages.features import (
     category_column,
     missing_column,
 )
-from .final_matrix import ColumnsLearner
+from .final_matrix import final_rows
 from .raw_columns import raw_columns
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def native(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
         learner = ColumnsLearner(problem.columns)
         learner.add([column.first(training) for column in raw], problem.known[:training])
         final = learner.learned(problem.names)
-        return FeaturesAnswer(final.rows(raw, problem.technologies, problem.known), final.names)
+        return FeaturesAnswer(final_rows(final, raw, problem.technologies, problem.known), final.names)
 
     build(Features().prefix(problem, 1))  # compiles
     return Prepared(lambda: build(problem))

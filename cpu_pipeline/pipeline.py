@@ -16,12 +16,12 @@ from ..pipeline.item_vectors import ItemVectors
 from ..pipeline.needs import package
 from ..pipeline.scoring import contributions, ran_on
 from ..pipeline.stages.pipeline import Pipeline, PipelineAnswer, PipelineProblem
+from ..pipeline.stopwatch import Stopwatch
 from . import features, matrix_build, predict, record_recommendations, shap
 from .implicit_als import ALSModel
 from .recommender import Recommender
 from .record_recommendations import Recommend
 from .scorer import ScoredRecords, Scorer, learn
-from .stopwatch import Stopwatch
 from .tree_shap import TreeShap
 
 if TYPE_CHECKING:

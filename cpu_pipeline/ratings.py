@@ -1,19 +1,18 @@
 """Estimates of ratings on the CPU.
 
 - naive: Surprise, fold by fold
-- batched-sparse: Slope One and k-NN by products of SciPy's sparse matrices, some rows at a time
+- batched-sparse: Slope One, k-NN and NMF by products of SciPy's sparse matrices, some rows at a time
 - native: compiled, folds on threads; the classes are for use by themselves
 """
 
 import numpy as np
 
 from ..pipeline.contract import Prepared, variant
-from ..pipeline.errors import UnsupportedModelError
 from ..pipeline.needs import package
-from ..pipeline.rating_models import KNN as NeighbourParameters
-from ..pipeline.rating_models import SlopeOne as SlopeOneParameters
+from ..pipeline.rating_products import refuse_what_is_not_of_products
 from ..pipeline.splits import Split
 from ..pipeline.stages.ratings import RatingsProblem
+from ..pipeline.stopwatch import Stopwatch
 from .peers.needs import peer
 from .rating_models.model import (
     KNN,
@@ -27,7 +26,6 @@ from .rating_models.model import (
     SVDpp,
     fit,
 )
-from .stopwatch import Stopwatch
 
 __all__ = ["KNN", "NMF", "SVD", "BaselineALS", "BaselineSGD", "FittedModel", "NormalPredictor", "SVDpp", "SlopeOne"]
 
@@ -59,7 +57,7 @@ def naive(problem: RatingsProblem) -> Prepared[np.ndarray]:
 
 @variant()
 def batched_sparse(problem: RatingsProblem) -> Prepared[np.ndarray]:
-    """Slope One and k-NN: what rows have in common by products of sparse matrices; no other model is of products.
+    """Slope One, k-NN and NMF without biases by products of sparse matrices, some rows at a time.
 
     Raises:
         UnsupportedModelError: the model is trained one rating after the other.
@@ -67,11 +65,7 @@ def batched_sparse(problem: RatingsProblem) -> Prepared[np.ndarray]:
     """
     from .rating_models.products import estimates_by_products
 
-    if not isinstance(problem.model, NeighbourParameters | SlopeOneParameters):
-        raise UnsupportedModelError(
-            f"{type(problem.model).__name__} learns from one rating after the other, not from products of matrices; "
-            "choose slope-one or a knn model"
-        )
+    refuse_what_is_not_of_products(problem.model)
     return Prepared(lambda: estimates_by_products(problem))
 
 

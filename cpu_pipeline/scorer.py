@@ -15,12 +15,13 @@ import pyarrow as pa
 from ..pipeline.column_order import in_order_of
 from ..pipeline.datasets.dataset import Column
 from ..pipeline.errors import InputError
+from ..pipeline.final_columns import ColumnsLearner, FinalColumns, columns_of_model
 from ..pipeline.record_file import RecordFile
 from ..pipeline.stages.matrix_build import MatrixAnswer
-from .final_matrix import ColumnsLearner, FinalColumns, columns_of_model
+from ..pipeline.stopwatch import Stopwatch
+from .final_matrix import final_rows
 from .raw_columns import raw_columns
 from .recommender import Recommender
-from .stopwatch import Stopwatch
 from .technology_matrix import TechnologyCounter, TechnologyEncoder
 from .top_k import TopItems
 from .tree_shap import TreeShap
@@ -142,7 +143,7 @@ class Scorer:
         with self._watch.phase("features"):
             raw = raw_columns(chunk, self._final.columns)
             technologies = in_order_of(self._final.technologies, encoded.matrix, encoded.names)
-            matrix = self._final.rows(raw, technologies, encoded.known)
+            matrix = final_rows(self._final, raw, technologies, encoded.known)
         with self._watch.phase("predict+shap"):
             top, margins = self._explainer.top_contributions(matrix, self._top, with_scores=True)
         best = self._recommended(encoded)

@@ -31,6 +31,11 @@ def cudf(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
     import cudf
     import cupy
 
+    return prepared(cupy, cudf, problem)
+
+
+def prepared(cupy: Any, cudf: Any, problem: MatrixProblem) -> Prepared[MatrixAnswer]:
+    """The run by these modules; what it returns are ``indices`` and ``pointers`` on the device, and ``names``."""
     cells = cudf.Series(list(problem.cells), dtype="str")
     known = ~cells.isna()
     filled = cells.fillna("")

@@ -44,6 +44,7 @@ class Prepared(Generic[AnswerT]):
     fetch: brings the answer of ``run`` to the host as the stage's answer type; timed apart.
     ran_on: evidence, read after a run, of the device that did the work: ``cpu`` or ``cuda``.
     phases: seconds of each phase of the last run, for a run that has phases.
+    transferred: bytes copied to and from a device in the last run, by direction, for a run that counts them.
     """
 
     run: Callable[[], Any]
@@ -51,6 +52,7 @@ class Prepared(Generic[AnswerT]):
     fetch: Callable[[Any], AnswerT] = _as_it_is
     ran_on: Callable[[], str] = _on_cpu
     phases: Callable[[], Mapping[str, float]] | None = None
+    transferred: Callable[[], Mapping[str, int]] | None = None
 
 
 class Stage(ABC, Generic[ProblemT, AnswerT, ReferenceT]):

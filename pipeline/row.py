@@ -85,6 +85,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         it is infinite (a wrong shape, no number), which ``status`` and ``reason`` tell.
     quality: of the last answer, where it is right, on what the stage holds out (`Stage.quality`).
     sizes: the problem's sizes (`Stage.sizes`). phases: median seconds of each phase, for a run that has phases.
+    transferred_bytes: copied in the last round, by direction (``to device``, ``to host``), where they are counted.
     alerts: what a reader should know before using the figures.
     threads: number of threads the case was given. problem_digest: key of the inputs.
     host: fingerprint of the machine. command: repeats the run.
@@ -129,6 +130,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     interrupted: bool = False
     quality: dict[str, float] | None = None
+    transferred_bytes: dict[str, int] | None = None
 
     @property
     def key(self) -> CaseKey:

@@ -155,6 +155,12 @@ def test_memory_above_the_limit_is_an_alert(planted):
     assert any("above the limit" in alert for alert in row["alerts"])
 
 
+def test_bytes_that_are_copied_are_told_by_who_counts_them(planted):
+    done = planted("--variant", "counts-its-copies", "--variant", "refuses")
+    assert done.row("counts-its-copies")["transferred_bytes"] == {"to device": 12, "to host": 4}
+    assert done.row("refuses")["transferred_bytes"] is None
+
+
 def test_require_cuda_fails_where_there_is_none(planted):
     done = planted("--variant", "needs-a-unicorn", "--variant", "xgboost", "--require", "cuda")
     assert done.code == 4

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from technobench.cpu_pipeline.ratings import batched_sparse, native
-from technobench.pipeline import rating_reference
+from technobench.pipeline import rating_products, rating_reference
 from technobench.pipeline.datasets.planted_ratings import RATINGS, USER_QUARTILES, USERS, counts_by_quartiles
 from technobench.pipeline.errors import InputError, UnsupportedModelError
 from technobench.pipeline.interactions import Ratings
@@ -227,8 +227,23 @@ def test_definitions_are_the_same_compiled_and_of_a_prefix(name):
 
 
 def test_products_refuse_what_is_not_of_products():
-    with pytest.raises(UnsupportedModelError, match="slope-one or a knn model"):
-        batched_sparse(problem_of("svd"))
+    for name in ("svd", "svdpp", "nmf-biased", "baseline-sgd", "random"):
+        with pytest.raises(UnsupportedModelError, match="choose slope-one, nmf or a knn model"):
+            batched_sparse(problem_of(name))
+
+
+def test_nmf_by_products_after_all_its_epochs(in_python):
+    problem = problem_of("nmf", epochs=50)
+    assert STAGE.error(problem, answer_of(VARIANTS["batched-sparse"], problem), STAGE.reference(problem)) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["slope-one", "knn-z-score"])
+def test_products_do_not_depend_on_how_many_rows_and_pairs_are_taken_at_a_time(monkeypatch, name):
+    problem = problem_of(name, k=7)
+    whole = answer_of(VARIANTS["batched-sparse"], problem)
+    monkeypatch.setattr(rating_products, "ROWS", 7)
+    monkeypatch.setattr(rating_products, "PAIRS", 11)
+    np.testing.assert_allclose(answer_of(VARIANTS["batched-sparse"], problem), whole, rtol=0, atol=1e-12)
 
 
 def test_phases_are_told():

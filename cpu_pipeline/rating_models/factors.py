@@ -76,14 +76,19 @@ def fit_svdpp(model: SVDpp, trainset: Trainset) -> Factors:
     return learned
 
 
+def untrained_nmf(model: NMF, trainset: Trainset) -> Factors:
+    """What `NMF` starts from."""
+    random = np.random.RandomState(model.seed)
+    return _untrained(
+        trainset, model.biased, lambda count: random.uniform(model.init_low, model.init_high, (count, model.factors))
+    )
+
+
 def fit_nmf(model: NMF, trainset: Trainset) -> Factors:
     """`NMF` of the ratings."""
     from ..kernels.rating_factors import nmf_epochs
 
-    random = np.random.RandomState(model.seed)
-    learned = _untrained(
-        trainset, model.biased, lambda count: random.uniform(model.init_low, model.init_high, (count, model.factors))
-    )
+    learned = untrained_nmf(model, trainset)
     nmf_epochs(
         *(*trainset.by_user.arrays, np.bincount(trainset.items, minlength=len(trainset.item_ids)), *learned.trained),
         *(model.epochs, model.biased, model.regularization, model.bias_rate, model.bias_regularization),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...pipeline.rating_models import KNN
+from ...pipeline.rating_products import Neighbourhood
 from .asked import Asked
 from .biases import Biases, fit_biases
 from .trainset import Grouped, Trainset
@@ -16,22 +17,14 @@ _SIMILARITIES = ("cosine", "msd", "pearson", "pearson-baseline")
 
 
 @dataclass(frozen=True)
-class Neighbours:
-    """Ratings and what they deviate from.
+class Neighbours(Neighbourhood):
+    """Ratings, of each x with ys ascending, and what they deviate from.
 
-    by_x: each x's, ys ascending. by_y: each y's in the order given.
-    x_values, y_values: float64[n], in the order of each, what similarities are computed from.
-    deviations: float64[n], in the order of by_y, what is averaged. spread: float64[xs], their unit.
     centre: float64[xs], what estimates are added to; where ``biases`` are, ``mean + b_u + b_i`` instead.
     """
 
-    model: KNN
     by_x: Grouped
     by_y: Grouped
-    x_values: np.ndarray
-    y_values: np.ndarray
-    deviations: np.ndarray
-    spread: np.ndarray
     centre: np.ndarray
     biases: Biases | None
 
@@ -52,11 +45,6 @@ class Neighbours:
             )
         )
         return found
-
-    @property
-    def min_support(self) -> int:
-        """Common ratings that a similarity takes."""
-        return max(2 if self.model.similarity == "pearson-baseline" else 1, self.model.min_support)
 
     def asked(self, users: np.ndarray, items: np.ndarray) -> tuple[Asked, np.ndarray, np.ndarray]:
         """What is asked by x; float64[n], what neighbours' deviations are added to; the estimates without any."""

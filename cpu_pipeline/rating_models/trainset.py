@@ -7,22 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...pipeline import rating_products
 from ...pipeline.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class Grouped:
-    """Ratings put together by user (or by item).
-
-    starts: int64[users + 1], where each one's begin. others: int32[n], the items. ratings: float64[n].
-    """
-
-    starts: np.ndarray
-    others: np.ndarray
-    ratings: np.ndarray
+class Grouped(rating_products.Grouped):
+    """Ratings put together by compiled loops."""
 
     @classmethod
     def of(cls, keys: np.ndarray, others: np.ndarray, ratings: np.ndarray, count: int) -> "Grouped":
@@ -30,9 +23,6 @@ class Grouped:
         from ..kernels.rating_index import group
 
         return cls(*group(keys, others, ratings, count))
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
 
     @property
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,9 +14,6 @@ import numpy as np
 from . import emulator
 from .cupy_names import CUPY_NAMES, NDARRAY_NAMES
 
-SPARSE_DTYPES = "?fdFD"
-"""What cupyx's sparse matrices hold: bool, float32, float64, complex."""
-
 
 class NotOnTheDevice(TypeError):
     """CuPy would refuse this, or answer by luck."""
@@ -131,8 +128,10 @@ for _kind in (bool, int, float):
 
 
 def _named(named: dict[str, Any]) -> dict[str, Any]:
-    """Arguments by name; types of numbers, and sides of places, are not arrays' values."""
-    return {name: value if name in {"dtype", "side"} else _on_host(value) for name, value in named.items()}
+    """Arguments by name; types of numbers and how to search are not arrays' values, and no sort but a stable one is."""
+    if named.get("kind", "stable") != "stable":
+        raise NotOnTheDevice(f"CuPy sorts stably, and knows no kind={named['kind']!r}")
+    return {name: value if name in ("dtype", "side", "kind") else _on_host(value) for name, value in named.items()}
 
 
 class _Kernel:
@@ -163,8 +162,13 @@ class _Cuda:
 
 
 class _Linalg:
-    def eigh(self, values: Array) -> tuple[Array, Array]:
+    @staticmethod
+    def eigh(values: Array) -> tuple[Array, Array]:
         return _on_device(tuple(np.linalg.eigh(_on_host(values))))
+
+    @staticmethod
+    def solve(systems: Array, right: Array) -> Array:
+        return Array(np.linalg.solve(_on_host(systems), _on_host(right)))
 
 
 class StandIn:
@@ -172,7 +176,7 @@ class StandIn:
 
     ndarray = Array
     cuda = _Cuda
-    linalg = _Linalg()
+    linalg = _Linalg
 
     def __init__(self, checked: bool = False, seed: int = 0) -> None:
         self._how = {"checked": checked, "seed": seed}
@@ -192,8 +196,10 @@ class StandIn:
         values.reshape(-1).view(np.uint8)[:] = emulator.UNTOUCHED
         return Array(values)
 
-    def argsort(self, values: Array) -> Array:
-        """Stable, as CuPy's is without being asked."""
+    def argsort(self, values: Array, kind: str = "stable") -> Array:
+        """Stable, as CuPy's is without being asked; it knows no other kind."""
+        if kind != "stable":
+            raise NotOnTheDevice(f"cupy.argsort knows no kind={kind!r}")
         return Array(np.argsort(values._values, kind="stable"))
 
     def repeat(self, values: Array, repeats: Any, axis: int | None = None) -> Array:
@@ -210,12 +216,3 @@ class StandIn:
         if isinstance(found, type) or not callable(found):
             return found
         return lambda *values, **named: _on_device(found(*map(_on_host, values), **_named(named)))
-
-
-def csr_matrix(parts: tuple[Array, Array, Array], shape: tuple[int, int]) -> tuple[Array, Array, Array]:
-    """As `cupyx.scipy.sparse.csr_matrix` of its three arrays, as far as their types go."""
-    data, indices, pointers = parts
-    if data.dtype.char not in SPARSE_DTYPES:
-        raise NotOnTheDevice(f"cupyx's CSR holds bool, float32, float64 and complex numbers, not {data.dtype}")
-    _on_host(list(parts))
-    return data, indices, pointers

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from .cupy_names import CUPY_NAMES, NDARRAY_NAMES
-from .standin import Array, NotOnTheDevice, StandIn, csr_matrix
+from .sparse_standin import csr_matrix
+from .standin import Array, NotOnTheDevice, StandIn
 
 cupy = StandIn()
 

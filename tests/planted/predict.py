@@ -63,6 +63,12 @@ def lies_about_its_device(problem):
     return Prepared(_right(problem), ran_on=lambda: "cpu")
 
 
+@variant()
+def counts_its_copies(problem):
+    """Says how much it copied to a device and back."""
+    return Prepared(_right(problem), transferred=lambda: {"to device": 12, "to host": 4})
+
+
 @variant(Need("a unicorn", lambda: "no unicorn here"), device="cuda")
 def needs_a_unicorn(problem):
     """Cannot run anywhere."""

@@ -13,7 +13,7 @@ import msgspec
 from ..pipeline import registry
 from ..pipeline.contract import Variant
 from ..pipeline.row import Extrapolation, Monitored, Row, Status
-from . import host
+from . import device_faults, host
 from .cases import Group
 from .child import Child, ChildError, RefusalError
 from .extrapolation import LEAST_SIZES, Point, extrapolate
@@ -33,7 +33,8 @@ class Settings:
 
     budget: seconds of runs per case. timeout: seconds for any one request to a worker.
     rounds: most timed rounds per case. max_rss: bytes above which a row gets an alert.
-    fallback: variant that stands in where the one asked for cannot run; None to run nothing there.
+    device_memory: bytes of the device that variants may use; None for what it has free.
+    fallback: variant that stands in where the one asked for cannot run, or its device fails; None to run nothing there.
     alerts: put into every row of the run.
     """
 
@@ -45,6 +46,7 @@ class Settings:
     rounds: int
     timeout: float
     max_rss: int | None
+    device_memory: int | None
     fallback: str | None
     alerts: tuple[str, ...] = ()
 
@@ -58,6 +60,7 @@ class CaseRun:
     settings: Settings
     problem_digest: str
     folder: Path
+    fallback: Variant | None = None
     executing: Variant | None = None
     opened: Opened | None = None
     ready: Ready | None = None
@@ -92,18 +95,25 @@ class CaseRun:
 
         Ends with the case ready for rounds, measured once, extrapolated, failed, or with nothing that can do it.
         """
+        self.fallback = fallback
         self.missing = self._begin(self.asked)
         if self.missing is not None and fallback is not None and (also_missing := self._begin(fallback)) is not None:
             self.missing += f"; nor can '{fallback.name}' stand in: {also_missing}"
+        self._make_good()
 
     def round(self) -> None:
         """One timed run."""
-        self._guarded(lambda: self.rounds.append(self._run()))
+        self._timed_run()
+        if self._make_good():
+            self._timed_run()
 
     def finish(self) -> Row:
         """Grade the last answer, end the worker, and give the row."""
         if self.active and self.rounds:
             self._guarded(self._grade)
+            if self._make_good():
+                self._timed_run()
+                self._guarded(self._grade)
         self.stop()
         return self._row()
 
@@ -121,12 +131,30 @@ class CaseRun:
             self.monitored = self.child.close()
             self.child = None
 
+    def _timed_run(self) -> None:
+        self._guarded(lambda: self.rounds.append(self._run()))
+
+    def _make_good(self) -> bool:
+        """Where the device failed or answered wrongly, begin anew with what stands in; whether that is ready to run."""
+        fault = self.failure or self._wrong()
+        if fault is None or self.fallback is None or self.executing is not self.asked or self.asked.device == "cpu":
+            return False
+        self.stop()
+        self.opened = self.ready = self.warmup = self.ran_on = self.extrapolation = self.failure = None
+        self.rounds, self.graded = [], []
+        self.missing = fault
+        if (also_missing := self._begin(self.fallback)) is not None:
+            self.executing, self.missing = self.asked, None
+            self.failure = f"{fault}; nor can '{self.fallback.name}' stand in: {also_missing}"
+        return self.active
+
     def _begin(self, variant: Variant) -> str | None:
         """Start with this variant; why it cannot do the problem, here or anywhere, or None."""
         if (missing := variant.missing()) is not None:
             return missing
         self.executing = variant
-        self.child = Child(self.settings.threads, self.folder / f"{self.asked.stage}-{self.asked.name}.log")
+        log = self.folder / f"{self.asked.stage}-{self.asked.name}.log"
+        self.child = Child(self.settings.threads, log, device_memory=self.settings.device_memory)
         try:
             self._guarded(self._open_and_warm_up)
         except RefusalError as refusal:
@@ -139,7 +167,8 @@ class CaseRun:
         try:
             work()
         except ChildError as error:
-            self.failure = str(error)
+            on_device = self.executing is not None and self.executing.device == "cuda"
+            self.failure = device_faults.explained(str(error)) if on_device else str(error)
 
     def _ask(self, request: Any, expected: type) -> Any:
         assert self.child is not None
@@ -240,6 +269,7 @@ class CaseRun:
             scale=self.group.scale,
             sizes=self.opened.sizes if self.opened else {},
             threads=self.settings.threads,
+            device_memory=self.settings.device_memory,
             parameters=self.group.parameters,
             problem_digest=self.problem_digest,
             phases=_median_phases(self.rounds),
@@ -288,7 +318,8 @@ class CaseRun:
         for graded in self.graded:
             if graded.error is not None and not 0 <= graded.error <= tolerance:
                 told = "of the wrong shape or not finite" if graded.error < 0 else f"off by {graded.error:.3g}"
-                return f"the answer is {told}; the tolerance is {tolerance:g}"
+                wrong = f"the answer is {told}; the tolerance is {tolerance:g}"
+                return f"{wrong}; {device_faults.WRONG}" if self.ran_on == "cuda" else wrong
         return None
 
     def _alerts(self, peak: int) -> list[str]:

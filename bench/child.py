@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from ..pipeline.device_limit import device_environment
 from ..pipeline.row import Monitored
 from .host import thread_environment
 from .messages import Failed, Refused, Reply, Request
@@ -33,10 +34,10 @@ class RefusalError(Exception):
 class Child:
     """A worker process, watched by a monitor from start to end."""
 
-    def __init__(self, threads: int, log: Path, first_core: int = 0) -> None:
+    def __init__(self, threads: int, log: Path, first_core: int = 0, device_memory: int | None = None) -> None:
         """Start a worker whose libraries use ``threads`` threads and whose output goes to ``log``.
 
-        It is held to as many of the usable cores as threads, from ``first_core`` on.
+        It is held to as many of the usable cores as threads, from ``first_core`` on, and to ``device_memory`` bytes.
         """
         self.log = log
         with log.open("wb") as output:
@@ -45,7 +46,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
-                env={**os.environ, **thread_environment(threads)},
+                env={**os.environ, **thread_environment(threads), **device_environment(device_memory)},
                 start_new_session=True,  # an interrupt at the keyboard is the harness's to handle
             )
         self.monitor = Monitor(self.process.pid)

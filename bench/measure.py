@@ -102,7 +102,7 @@ def _rounds(active: list[CaseRun], settings: Settings, say: Say, keep: Keep) -> 
         for case in order.sample(active, len(active)):
             case.round()
         keep([case.so_far() for case in active])
-        healthy = [case for case in active if case.failure is None]
+        healthy = [case for case in active if case.active and case.rounds]
         anchor = next((case for case in healthy if case.asked.name == ANCHOR), healthy[0] if healthy else None)
         done = [case for case in active if anchor is None or _is_done(case, anchor, settings)]
         if anchor in done and len(done) < len(healthy) and _affordable(anchor, settings):
@@ -113,9 +113,9 @@ def _rounds(active: list[CaseRun], settings: Settings, say: Say, keep: Keep) -> 
 
 
 def _affordable(case: CaseRun, settings: Settings) -> bool:
-    return (
-        case.failure is None and len(case.rounds) < settings.rounds and case.spent + case.seconds[-1] <= settings.budget
-    )
+    if not case.active or not case.rounds:
+        return False
+    return len(case.rounds) < settings.rounds and case.spent + case.seconds[-1] <= settings.budget
 
 
 def _is_done(case: CaseRun, anchor: CaseRun, settings: Settings) -> bool:

@@ -91,7 +91,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
-    """The variant does not do this problem (`UnsupportedModelError`); nothing went wrong."""
+    """The variant does not do this problem (`UnsupportedModelError`, `DeviceError`); nothing went wrong."""
 
     reason: str
 

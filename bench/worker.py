@@ -21,7 +21,7 @@ import psutil
 from ..pipeline import registry
 from ..pipeline.contract import Prepared, Stage
 from ..pipeline.datasets import catalogue
-from ..pipeline.errors import UnsupportedModelError
+from ..pipeline.errors import DeviceError, UnsupportedModelError
 from ..pipeline.workload import Workload
 from .host import thread_settings, versions
 from .messages import (
@@ -108,7 +108,7 @@ class Worker:
         start = time.perf_counter()
         try:
             self.prepared = variant.prepare(self.problem)
-        except UnsupportedModelError as error:
+        except (UnsupportedModelError, DeviceError) as error:
             return Refused(str(error))
         self.prepared.sync()
         return Ready(time.perf_counter() - start, self.stage.sizes(self.problem))

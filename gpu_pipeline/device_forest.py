@@ -8,6 +8,7 @@ from ..pipeline.forest import Forest
 from ..pipeline.threshold_codes import ThresholdCodes
 from ..pipeline.walked_forest import LevelOrder, Walked
 from .cuda_source import THREADS, load
+from .device_memory import copied
 from .device_rows import DeviceCodes, DeviceRows
 
 
@@ -18,7 +19,7 @@ class DeviceForest:
         """Copy the trees to the device and compile the kernel.
 
         Raises:
-            UnsupportedModelError: as `DeviceCodes`.
+            UnsupportedModelError, DeviceError: as `DeviceCodes`.
 
         """
         codes = ThresholdCodes.of(forest)
@@ -28,7 +29,7 @@ class DeviceForest:
         arrays = walked.trees[by_output], first_trees, walked.nodes, walked.leaf_value, forest.base_margin
         self._cupy, self._outputs = cupy, forest.outputs
         self._codes = DeviceCodes(cupy, codes)
-        self._arrays = [cupy.asarray(array) for array in arrays]
+        self._arrays = copied(cupy, arrays)
         self._score_rows = load(cupy, "forest.cu").get_function("score_rows")
 
     def margins(self, rows: DeviceRows) -> Any:

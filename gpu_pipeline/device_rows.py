@@ -8,11 +8,14 @@ import scipy.sparse as sp
 
 from ..pipeline.errors import InputError, UnsupportedModelError
 from ..pipeline.threshold_codes import ThresholdCodes
+from .device_memory import copied
 
 MOST_TILE_ROWS = 32
 SHARED_BYTES = 40 << 10
 """For the codes of a block's rows: what every device has, less the kernels' own variables."""
 WORD = 4
+BYTES_OF_A_ROW, BYTES_OF_AN_ENTRY = 8, 8
+"""Of `DeviceRows`."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,17 @@ class DeviceRows:
         """Copy a matrix to the device.
 
         Raises:
+            InputError: as `check`.
+
+        """
+        cls.check(matrix, features)
+        return cls.copied(cupy, matrix, 0, matrix.shape[0])
+
+    @staticmethod
+    def check(matrix: sp.csr_matrix, features: int) -> None:
+        """See that the kernels can read a matrix.
+
+        Raises:
             InputError: it has not as many columns as the model has features, or stores a column of a row twice.
 
         """
@@ -35,10 +49,16 @@ class DeviceRows:
             raise InputError(f"the model has {features} features, the matrix {matrix.shape[1]} columns")
         if not matrix.has_canonical_format:
             raise InputError("the matrix stores a column of a row twice or out of order: call sum_duplicates() on it")
+
+    @classmethod
+    def copied(cls, cupy: Any, matrix: sp.csr_matrix, first: int, last: int) -> "DeviceRows":
+        """The rows from ``first`` to ``last`` of a matrix that is checked."""
+        pointers = matrix.indptr[first : last + 1].astype(np.int64)
+        stored = slice(pointers[0], pointers[-1])
         return cls(
-            indptr=cupy.asarray(matrix.indptr.astype(np.int64)),
-            indices=cupy.asarray(matrix.indices.astype(np.int32)),
-            data=cupy.asarray(matrix.data.astype(np.float32)),
+            indptr=cupy.asarray(pointers - pointers[0]),
+            indices=cupy.asarray(matrix.indices[stored].astype(np.int32, copy=False)),
+            data=cupy.asarray(matrix.data[stored].astype(np.float32, copy=False)),
         )
 
     def __len__(self) -> int:
@@ -59,6 +79,7 @@ class DeviceCodes:
         """Copy them.
 
         Raises:
+            DeviceError: they do not fit into the device's memory.
             UnsupportedModelError: the codes of a single row do not fit into a block's shared memory.
 
         """
@@ -78,7 +99,7 @@ class DeviceCodes:
         kept_bits[codes.sets] = 1
         offsets, thresholds = codes.offsets.astype(np.int32), _ordered(codes.thresholds)
         arrays = codes.columns_of, missing.view(np.uint32), offsets, thresholds, kept_bits
-        self._arrays = [cupy.asarray(array) for array in arrays]
+        self._arrays = copied(cupy, arrays)
 
     @property
     def shared_bytes(self) -> int:

@@ -10,6 +10,7 @@ from ..pipeline.shap_tables import MOST_BYTES, ShapTables
 from ..pipeline.shapley import mean_margin
 from ..pipeline.threshold_codes import ThresholdCodes
 from .cuda_source import THREADS, load
+from .device_memory import BLOCK, copied
 from .device_rows import DeviceCodes, DeviceRows
 
 ROWS_OF_A_BLOCK = 8 * THREADS
@@ -17,7 +18,7 @@ TILE = 32
 COLUMNS_OF_A_SEGMENT = 64
 """Of one feature's columns at most so many are added by one block: some features are in nearly every table."""
 SCRATCH_BYTES = 256 << 20
-"""For the patterns and sums of the rows that are explained at a time."""
+"""At most, for the patterns and sums of the rows that are explained at a time."""
 
 
 class FeatureColumns(NamedTuple):
@@ -72,6 +73,7 @@ class DeviceShap:
 
         Raises:
             UnsupportedModelError: as `ShapTables.of` and `DeviceCodes`, or tables would be larger than so many bytes.
+            DeviceError: as `DeviceCodes`.
 
         """
         codes = ThresholdCodes.of(forest)
@@ -89,9 +91,8 @@ class DeviceShap:
         self._bias = np.float32(forest.base_margin[0] + mean_margin(forest))
         columns = FeatureColumns.of(tables, len(self.features))
         self._groups, self._segments = len(tables.table_offsets), len(columns.value_offsets)
-        self._questions = [cupy.asarray(array) for array in _questions(tables)]
-        self._feature_offsets = cupy.asarray(columns.feature_offsets)
-        self._columns = [cupy.asarray(array) for array in columns[1:]]
+        self._questions = copied(cupy, _questions(tables))
+        self._feature_offsets, *self._columns = copied(cupy, columns)
         module = load(cupy, "shap_tables.cu")
         self._find_patterns, self._add_columns, self._write_rows = (
             module.get_function(name) for name in ("find_patterns", "add_columns", "write_rows")
@@ -102,10 +103,20 @@ class DeviceShap:
         """Columns of the answer: the features and the bias."""
         return len(self.features) + 1
 
-    def write(self, rows: DeviceRows, answer: Any, first_column: int) -> None:
-        """Fill columns of ``answer`` (float32[n, columns], on the device) from ``first_column`` on, the bias last."""
-        bytes_of_a_row = 2 * self._groups + 4 * self._segments + 1
-        step = max(ROWS_OF_A_BLOCK, SCRATCH_BYTES // bytes_of_a_row // ROWS_OF_A_BLOCK * ROWS_OF_A_BLOCK)
+    @property
+    def scratch_bytes_of_a_row(self) -> int:
+        """What `write` takes for its patterns and sums."""
+        return 2 * self._groups + 4 * self._segments + 1
+
+    def write(self, rows: DeviceRows, answer: Any, first_column: int, scratch_bytes: int | None = None) -> None:
+        """Fill columns of ``answer`` (float32[n, columns], on the device) from ``first_column`` on, the bias last.
+
+        It takes ``scratch_bytes`` (`SCRATCH_BYTES`) of the device's memory at most, or what one row needs.
+        """
+        scratch = (SCRATCH_BYTES if scratch_bytes is None else scratch_bytes) - 2 * BLOCK
+        step = max(1, scratch // self.scratch_bytes_of_a_row)
+        if step > ROWS_OF_A_BLOCK:
+            step -= step % ROWS_OF_A_BLOCK
         for first in range(0, len(rows), step):
             last = min(first + step, len(rows))
             self._write(rows.part(first, last), answer[first:last], first_column)

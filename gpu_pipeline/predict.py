@@ -4,22 +4,30 @@
 - native-cuda: 8-bit codes in shared memory, a walk down bytes instead of float comparisons (`DeviceForest`)
 """
 
-from typing import Any
-
 import numpy as np
 
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.needs import cuda_device, package, xgboost_with_cuda
 from ..pipeline.scoring import ScoringProblem, margins, ran_on
+from .batched_run import batched_run
 from .device_forest import DeviceForest
+from .device_memory import left_to_others
 from .device_rows import DeviceRows
+from .xgboost_memory import scored_at_a_time
 
 
 @variant(xgboost_with_cuda(), cuda_device(), device="cuda")
 def xgboost_cuda(problem: ScoringProblem) -> Prepared[np.ndarray]:
-    """The whole CSR matrix from the host through a DMatrix to XGBoost's CUDA predictor; scores on the host."""
-    booster = problem.booster(device="cuda")
-    return Prepared(lambda: margins(booster, problem.matrix), ran_on=lambda: ran_on(booster))
+    """The CSR matrix from the host, whole if it fits, by a DMatrix to XGBoost's CUDA predictor; scores on the host."""
+    booster, matrix = problem.booster(device="cuda"), problem.matrix
+    split = scored_at_a_time(problem, left_to_others())
+
+    def run() -> np.ndarray:
+        if len(split) == 1:
+            return margins(booster, matrix)
+        return np.concatenate([margins(booster, matrix[first:last]) for first, last in split])
+
+    return Prepared(run, ran_on=lambda: ran_on(booster))
 
 
 @variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
@@ -29,18 +37,9 @@ def native_cuda(problem: ScoringProblem) -> Prepared[np.ndarray]:
 
     forest = problem.forest()
     device_forest = DeviceForest(cupy, forest)
-    rows = DeviceRows.of(cupy, problem.matrix, forest.features)
-    last: list[Any] = []
+    DeviceRows.check(problem.matrix, forest.features)
 
-    def run() -> Any:
-        last[:] = [device_forest.margins(rows)]
-        return last[0]
-
-    def fetch(answer: Any) -> np.ndarray:
-        scores = answer.get()
+    def fetched(scores: np.ndarray) -> np.ndarray:
         return scores[:, 0] if forest.outputs == 1 else scores
 
-    def where() -> str:
-        return "cuda" if last and isinstance(last[0], cupy.ndarray) else "cpu"
-
-    return Prepared(run, cupy.cuda.Device().synchronize, fetch, ran_on=where)
+    return batched_run(cupy, problem.matrix, forest.outputs, device_forest.margins, fetched)

@@ -4,6 +4,7 @@
 - native-cuda: the CPU's pattern tables, column by column through shared memory (`DeviceShap`); a compact answer
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,19 @@ from ..pipeline.needs import cuda_device, package, xgboost_with_cuda
 from ..pipeline.scoring import ScoringProblem, contributions_in_batches, ran_on
 from ..pipeline.shap_tables import MOST_BYTES
 from ..pipeline.stages.shap import CompactContributions
+from .batched_run import batched_run
+from .device_memory import BLOCK, left_to_cupy, left_to_others
 from .device_rows import DeviceRows
-from .device_shap import DeviceShap
+from .device_shap import SCRATCH_BYTES, DeviceShap
+from .xgboost_memory import explained_at_a_time
 
 
 @variant(xgboost_with_cuda(), cuda_device(), device="cuda")
 def xgboost_cuda(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
-    """Batches of 1,000 CSR rows through XGBoost's CUDA `pred_contribs`; a sparse answer on the host."""
+    """Batches of 1,000 CSR rows, or as fit, through XGBoost's CUDA `pred_contribs`; a sparse answer on the host."""
     booster = problem.booster(device="cuda")
+    fits = explained_at_a_time(problem, left_to_others())
+    problem = replace(problem, batch_records=min(problem.batch_records, fits))
     return Prepared(lambda: contributions_in_batches(booster, problem), ran_on=lambda: ran_on(booster))
 
 
@@ -48,23 +54,20 @@ def native_cuda(problem: ScoringProblem) -> Prepared[CompactContributions]:
 
     forest = problem.forest()
     outputs = explainers(cupy, forest)
-    rows = DeviceRows.of(cupy, problem.matrix, forest.features)
+    DeviceRows.check(problem.matrix, forest.features)
     width = forest.features + 1
     columns = [output * width + np.append(each.features, width - 1) for output, each in enumerate(outputs)]
     first_columns = np.cumsum([0, *map(len, columns)]).tolist()
-    last: list[Any] = []
+    least = max(each.scratch_bytes_of_a_row for each in outputs) + 2 * BLOCK
+    scratch_bytes = max(least, min(SCRATCH_BYTES, left_to_cupy(cupy) // 2))
 
-    def run() -> Any:
+    def explanations(rows: DeviceRows) -> Any:
         answer = cupy.empty((len(rows), first_columns[-1]), np.float32)
         for explainer, first_column in zip(outputs, first_columns, strict=False):
-            explainer.write(rows, answer, first_column)
-        last[:] = [answer]
+            explainer.write(rows, answer, first_column, scratch_bytes)
         return answer
 
-    def fetch(answer: Any) -> CompactContributions:
-        return CompactContributions(answer.get(), np.concatenate(columns), forest.outputs * width)
+    def fetched(values: np.ndarray) -> CompactContributions:
+        return CompactContributions(values, np.concatenate(columns), forest.outputs * width)
 
-    def where() -> str:
-        return "cuda" if last and isinstance(last[0], cupy.ndarray) else "cpu"
-
-    return Prepared(run, cupy.cuda.Device().synchronize, fetch, ran_on=where)
+    return batched_run(cupy, problem.matrix, first_columns[-1], explanations, fetched, scratch_bytes)

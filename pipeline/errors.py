@@ -11,3 +11,7 @@ class InputError(TechnobenchError):
 
 class UnsupportedModelError(TechnobenchError):
     """A model holds something that the code at hand does not compute; named, never computed wrongly."""
+
+
+class DeviceError(TechnobenchError):
+    """The CUDA device, or what may be used of it, does not do for the work at hand."""

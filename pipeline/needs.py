@@ -1,12 +1,12 @@
 """What a variant needs of the machine, and why it is missing where it is."""
 
-import ctypes
-import functools
 import importlib.metadata
 import importlib.util
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from .cuda_driver import driver
 
 
 @dataclass(frozen=True)
@@ -41,25 +41,10 @@ def c_compiler() -> Need:
     return Need("gcc", missing)
 
 
-@functools.cache
 def cuda_device_count() -> int | str:
-    """Number of CUDA devices by the driver's own count, or one sentence saying why there is none.
-
-    Asks ``libcuda`` directly (CUDA driver API, ``cuInit`` and ``cuDeviceGetCount``), since the Python packages that
-    could tell either are absent on a machine without a device or abort the process there.
-    """
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return "no CUDA driver (libcuda.so.1 is not installed)"
-    code = driver.cuInit(0)
-    if code != 0:
-        return f"the CUDA driver does not start (cuInit returned {code})"
-    count = ctypes.c_int(0)
-    code = driver.cuDeviceGetCount(ctypes.byref(count))
-    if code != 0:
-        return f"the CUDA driver does not count its devices (cuDeviceGetCount returned {code})"
-    return count.value or "the CUDA driver finds no device"
+    """Number of CUDA devices by the driver's own count, or one sentence saying why there is none."""
+    found = driver()
+    return found if isinstance(found, str) else found.count
 
 
 def cuda_device() -> Need:

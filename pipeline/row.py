@@ -87,7 +87,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     sizes: the problem's sizes (`Stage.sizes`). phases: median seconds of each phase, for a run that has phases.
     transferred_bytes: copied in the last round, by direction (``to device``, ``to host``), where they are counted.
     alerts: what a reader should know before using the figures.
-    threads: number of threads the case was given. problem_digest: key of the inputs.
+    threads: number of threads the case was given. device_memory: bytes of the device it was held to; None for what
+        the device has free. problem_digest: key of the inputs.
     host: fingerprint of the machine. command: repeats the run.
     session: the process that measured; only rows of one session, that both had a warm-up, ran in turn.
     interrupted: the case was not over; a resumed run measures it again.
@@ -131,6 +132,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool = False
     quality: dict[str, float] | None = None
     transferred_bytes: dict[str, int] | None = None
+    device_memory: int | None = None
 
     @property
     def key(self) -> CaseKey:

@@ -24,8 +24,10 @@ LOCKS = {
     "gpu-cu12": "locks/gpu-cu12.lock",
     "gpu-cu13": "locks/gpu-cu13.lock",
 }
-CONDA_NAMES = {"py-xgboost-gpu": "xgboost", "cudf": "cudf-cu12", "cupy": "cupy-cuda12x"}
-"""Conda's names where they differ from pip's."""
+GPU_EXTRAS = {"gpu-cu12": 12, "gpu-cu13": 13}
+"""And the major version of their CUDA."""
+CONDA_NAMES = {"py-xgboost-gpu": "xgboost"}
+"""Conda's names where they differ from pip's; those of a CUDA end there with it."""
 
 
 def requirements(extra: str | None = None) -> dict[str, Requirement]:
@@ -61,16 +63,55 @@ def test_locks_meet_the_requirements_and_carry_hashes_and_no_addresses(extra):
         assert all(version in requirement.specifier for version in found[name]), name
 
 
-def test_conda_says_the_same_as_the_extra():
+def without_cuda(name: str) -> str:
+    """The name that is the same for every CUDA: cupy of cupy-cuda12x, cudf of cudf-cu13."""
+    return re.sub(r"-(cuda\d+x|cu\d+)$", "", name)
+
+
+def test_conda_says_the_same_as_the_extras():
+    """One file for both: of two least versions it has the newer one."""
     text = (ROOT / "environment.yml").read_text()
     listed = [Requirement(line.strip()[2:]) for line in text.splitlines() if line.startswith("  - ") and ">=" in line]
     conda = {CONDA_NAMES.get(each.name, each.name): each.specifier for each in listed}
-    python, _ = conda.pop("python"), conda.pop("cuda-version")
+    python, cuda = conda.pop("python"), conda.pop("cuda-version")
     assert python == Requirement(f"python{PROJECT['project']['requires-python']}").specifier
-    wanted = {**requirements(), **requirements("gpu-cu12"), **requirements("dev")}
-    assert {canonicalize_name(name): spec for name, spec in conda.items()} == {
-        name: requirement.specifier for name, requirement in wanted.items()
-    }
+    assert [major for major in range(10, 16) if f"{major}.2" in cuda] == list(GPU_EXTRAS.values())
+    wanted: dict[str, set[Version]] = {}
+    for extra in (None, "dev", *GPU_EXTRAS):
+        for name, requirement in requirements(extra).items():
+            (specifier,) = requirement.specifier
+            assert specifier.operator == ">="
+            wanted.setdefault(without_cuda(name), set()).add(Version(specifier.version))
+    found = {canonicalize_name(name): str(specifier) for name, specifier in conda.items()}
+    assert found.keys() == wanted.keys()
+    for name, versions in wanted.items():
+        assert found[name] == f">={max(versions)}", name
+
+
+@pytest.mark.parametrize("extra", GPU_EXTRAS)
+def test_a_gpu_lock_is_of_one_cuda(extra):
+    found, major = locked(extra), GPU_EXTRAS[extra]
+    assert {f"cupy-cuda{major}x", f"cudf-cu{major}"} <= found.keys()
+    assert {version.major for version in found["cuda-toolkit"]} == {major}
+    others = {name for name in found if (built := re.search(r"-cu(?:da)?(\d+)x?$", name)) and int(built[1]) != major}
+    assert others <= {"nvidia-nccl-cu12", "nvidia-nccl-cu13"}, "NCCL goes with the XGBoost of a Python"
+
+
+def test_the_container_and_the_workflow_install_the_locks_and_run_what_make_has():
+    docker = (ROOT / "Dockerfile.gpu").read_text()
+    workflow = (ROOT / ".github" / "workflows" / "gpu.yml").read_text()
+    for text in (docker, workflow):
+        assert set(re.findall(r"locks/[\w.-]+\.lock", text)) <= {LOCKS[extra] for extra in GPU_EXTRAS}
+    assert f"ARG LOCK={LOCKS['gpu-cu12']}" in docker and LOCKS["gpu-cu13"] in workflow
+    assert "GPU_LOCK ?= locks/gpu-cu12.lock" in MAKEFILE
+    targets = set(re.findall(r"make (?:-\S+ )?([a-z-]+|\.venv-gpu/installed)\b", docker + workflow))
+    assert targets == {".venv-gpu/installed", "test-gpu"}
+    (python,) = set(re.findall(r"^FROM python:(\S+)-slim", docker, re.MULTILINE))
+    (in_workflow,) = set(re.findall(r'python-version: "(\S+)"', workflow))
+    assert python == in_workflow
+    assert Requirement(f"python{PROJECT['project']['requires-python']}").specifier.contains(python)
+    copied = {word for line in re.findall(r"^COPY (.*) \S+$", docker, re.MULTILINE) for word in line.split()}
+    assert all((ROOT / name).exists() for name in copied)
 
 
 def test_every_package_folder_is_declared():

@@ -132,11 +132,11 @@ def _cell(each: Resources) -> str:
     return f"{each.registers}{spilled}"
 
 
-def written(page: str, lines: Iterator[str]) -> str:
+def written(page: str, lines: Iterator[str], begin: str = BEGIN, end: str = END) -> str:
     """The page with a new table."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + BEGIN + "\n".join(lines) + "\n" + END + after
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return before + begin + "\n".join(lines) + "\n" + end + after
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from ...pipeline import registry
 from ...pipeline.home import home
 from ...pipeline.needs import cuda_device_count
 from .. import host
+from ..gpu_doctor import gpu_findings
 from ..table import wide_console
 
 _NOISE_ROUNDS = 40
@@ -43,6 +44,7 @@ def noise() -> dict[str, float]:
 
 def _findings() -> dict:
     devices = cuda_device_count()
+    has, lacks = gpu_findings()
     return {
         "host": host.fingerprint(),
         "versions": host.versions(),
@@ -51,6 +53,7 @@ def _findings() -> dict:
         "memory_available_gib": round(psutil.virtual_memory().available / 2**30, 1),
         "cuda_devices": devices if isinstance(devices, int) else 0,
         "cuda": f"{devices} device(s)" if isinstance(devices, int) else devices,
+        "gpu": {"has": has, "lacks": lacks},
         "home": str(home()),
         "noise": noise(),
         "unavailable": {
@@ -79,7 +82,8 @@ def doctor(as_json: bool) -> None:
     table.add_row("threads", f"{findings['threads']} usable; every library is given as many (--threads)")
     pools = ", ".join(f"{name}={value}" for name, value in findings["thread_settings"].items())
     table.add_row("thread pools", pools or "none loaded yet, none set")
-    table.add_row("GPU", findings["cuda"])
+    table.add_row("GPU", "\n".join([findings["cuda"], *findings["gpu"]["has"]]))
+    table.add_row("GPU lacks", "\n".join(findings["gpu"]["lacks"]) or "nothing")
     table.add_row("kept in", findings["home"])
     measured = findings["noise"]
     verdict = "quiet" if measured["spread_percent"] < 3 else "noisy: compare by ratios, never by one time"

@@ -112,6 +112,12 @@ class Size(click.ParamType):
     help="Exit with 4 unless every CUDA variant selected ran on a device.",
 )
 @click.option(
+    "--device-memory",
+    type=Size(),
+    metavar="SIZE",
+    help="Device memory that CUDA variants split their work to fit into, as 16GiB [default: what is free].",
+)
+@click.option(
     "--max-rss", type=Size(), metavar="SIZE", help="Resident memory above which a row gets an alert, as 8GiB."
 )
 @click.option(
@@ -193,6 +199,7 @@ def run_and_show(context: click.Context, options: dict[str, Any], show: Show) ->
         rounds=options["rounds"],
         timeout=options["timeout"],
         max_rss=options["max_rss"],
+        device_memory=options["device_memory"],
         fallback=None if options["fallback"] == "never" else options["fallback"],
     )
     rows = _measure_all(selected, options, settings, folder, finished, show)

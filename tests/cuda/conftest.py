@@ -1,9 +1,11 @@
 """Fixtures of the tests of the GPU side: what they need of the machine, and stand-ins for CuPy."""
 
+import gc
+
 import pytest
 
 from . import emulator
-from .standin import StandIn
+from .standin import StandIn, memory
 
 
 @pytest.fixture
@@ -23,3 +25,16 @@ def cupy(compiler):
 def checked_cupy(compiler):
     """CuPy's stand-in, whose kernels have every access watched."""
     return StandIn(checked=True)
+
+
+@pytest.fixture
+def device_memory(monkeypatch):
+    """Gives the stand-in's device so many free bytes, and returns the memory, its peak set back."""
+    gc.collect()
+
+    def give(free_bytes):
+        memory.peak = memory.used
+        monkeypatch.setattr(memory, "total", memory.used + free_bytes)
+        return memory
+
+    return give

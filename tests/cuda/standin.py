@@ -6,6 +6,7 @@ an assignment, memory that nothing was written to.
 """
 
 import operator
+import weakref
 from types import ModuleType
 from typing import Any
 
@@ -46,6 +47,52 @@ def _checked_dtype(values: np.ndarray) -> np.ndarray:
     return values
 
 
+class OutOfMemoryError(MemoryError):
+    """As `cupy.cuda.memory.OutOfMemoryError`."""
+
+
+class Memory:
+    """Bytes of all arrays that live, as CuPy's pool counts them: views take none, blocks are of 512 bytes.
+
+    What NumPy takes within a function is not seen.
+    """
+
+    BLOCK = 512
+
+    def __init__(self) -> None:
+        self.used, self.peak, self.total = 0, 0, 1 << 40
+        self._owners: set[int] = set()
+
+    def count(self, values: np.ndarray) -> None:
+        owner = values
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        if id(owner) in self._owners or not owner.nbytes:
+            return
+        size = -(-owner.nbytes // self.BLOCK) * self.BLOCK
+        if self.used + size > self.total:
+            raise OutOfMemoryError(f"Out of memory allocating {size:,} bytes (allocated so far: {self.used:,} bytes)")
+        self.used += size
+        self.peak = max(self.peak, self.used)
+        self._owners.add(id(owner))
+        weakref.finalize(owner, self._freed, id(owner), size)
+
+    def _freed(self, owner: int, size: int) -> None:
+        self._owners.discard(owner)
+        self.used -= size
+
+    def used_bytes(self) -> int:
+        return self.used
+
+    def free_bytes(self) -> int:
+        """The pool keeps nothing that is free."""
+        return 0
+
+
+memory = Memory()
+"""There is one device."""
+
+
 class Array:
     """As `cupy.ndarray`."""
 
@@ -54,6 +101,7 @@ class Array:
 
     def __init__(self, values: np.ndarray) -> None:
         self._values = _checked_dtype(values)
+        memory.count(self._values)
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
         raise NotOnTheDevice("Implicit conversion to a NumPy array is not allowed: use .get()")
@@ -153,6 +201,10 @@ class _Module:
 
 
 class _Device:
+    @property
+    def mem_info(self) -> tuple[int, int]:
+        return memory.total - memory.used, memory.total
+
     def synchronize(self) -> None:
         """Everything is over when it returns."""
 
@@ -181,6 +233,9 @@ class StandIn:
     def __init__(self, checked: bool = False, seed: int = 0) -> None:
         self._how = {"checked": checked, "seed": seed}
 
+    def get_default_memory_pool(self) -> Memory:
+        return memory
+
     def RawModule(self, *, code: str, options: tuple[str, ...] = ()) -> _Module:
         return _Module(emulator.RawModule(code=code, options=options, **self._how))
 
@@ -206,6 +261,11 @@ class StandIn:
         if isinstance(repeats, Array | np.ndarray):
             raise NotOnTheDevice("cupy.repeat takes no array of repeats")
         return Array(np.repeat(values._values, repeats, axis))
+
+    def bincount(self, values: Array, minlength: int = 0) -> Array:
+        if not values.size:
+            raise NotOnTheDevice("cupy.bincount of no numbers fails before CuPy 14: it takes their maximum")
+        return Array(np.bincount(values._values, minlength=minlength))
 
     def __getattr__(self, name: str) -> Any:
         if name not in CUPY_NAMES:

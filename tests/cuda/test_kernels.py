@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from technobench.gpu_pipeline import device_rows, device_shap, predict, shap
 from technobench.gpu_pipeline.device_forest import DeviceForest
+from technobench.gpu_pipeline.device_memory import BLOCK
 from technobench.gpu_pipeline.device_rows import DeviceCodes, DeviceRows
 from technobench.pipeline.errors import InputError, UnsupportedModelError
 from technobench.pipeline.scoring import ScoringProblem
@@ -120,8 +121,10 @@ def test_the_smallest_numbers_are_told_from_zero(cupy):
 def test_features_in_more_tables_than_one_segment_adds_and_rows_of_several_blocks(monkeypatch, cupy):
     """The features are in a table of every tree; a block's rows, and those held at a time, do not divide the rows."""
     monkeypatch.setattr(device_shap, "COLUMNS_OF_A_SEGMENT", 3)
-    monkeypatch.setattr(device_shap, "SCRATCH_BYTES", 0)
     forest = random_forest(3, 0.9, 7, rounds=12, max_depth=2)
+    (explainer,) = shap.explainers(cupy, forest)
+    scratch_bytes = (device_shap.ROWS_OF_A_BLOCK + 9) * explainer.scratch_bytes_of_a_row
+    monkeypatch.setattr(device_shap, "SCRATCH_BYTES", scratch_bytes + 2 * BLOCK)
     tables = ShapTables.of(forest, ThresholdCodes.of(forest))
     columns = device_shap.FeatureColumns.of(tables, len(forest.used_features))
     assert np.diff(columns.feature_offsets).max() > 2 and np.diff(columns.segment_offsets).max() == 3

@@ -82,7 +82,7 @@ def test_interrupted_and_killed_it_goes_on_and_tries_each_fold_once(start, techn
 
 
 def test_a_failing_trial_is_a_row_and_the_others_are_chosen_from(technobench, tmp_path):
-    (tmp_path / "grid.toml").write_text("regularization_scaling = ['plain', 'nonsense']\nfactors = 4\niterations = 2\n")
+    (tmp_path / "grid.toml").write_text("regularization_scaling = ['size', 'nonsense']\nfactors = 4\niterations = 2\n")
     done = technobench("tune", "als", "--grid", "grid.toml", "--folds", "2", "--variant", "naive")
     assert done.code == 1
     assert "regularization_scaling='nonsense': must be one of" in done.err

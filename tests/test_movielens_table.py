@@ -156,7 +156,7 @@ def test_a_model_that_is_not_of_products_is_unavailable_and_no_failure(technoben
     )
     assert done.code == 0
     assert [each["status"] for each in done.rows] == ["unavailable", "ok"]
-    assert "choose slope-one or a knn model" in done.rows[0]["reason"]
+    assert "choose slope-one, nmf or a knn model" in done.rows[0]["reason"]
     assert done.rows[1]["quality"]["rmse"] > done.rows[1]["quality"]["mae"] > 0
 
 

@@ -100,11 +100,9 @@ def test_a_fault_is_a_failure_with_what_mends_it(run, name, fault, said, mended)
 @pytest.mark.parametrize(
     ("name", "fault", "after", "said"),
     [
-        ("predict/native-cuda", "abort", 0, "SIGABRT"),
         ("predict/native-cuda", "NaN", 0, WRONG),
         ("predict/native-cuda", "memory in the middle", 4, "Out of memory"),
         ("predict/native-cuda", "wrong in the middle", 1, WRONG),
-        ("predict/xgboost-cuda", "memory", 0, "--device-memory"),
     ],
 )
 def test_the_cpu_stands_in_with_the_right_answer(run, name, fault, after, said):

@@ -177,6 +177,6 @@ def tables(rows: Sequence[Row]) -> Iterator[RenderableType]:
 
 def wide_console() -> Console:
     """Standard output, wide enough for the tables where it is no terminal or a narrow one."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)  # names and reasons have brackets of their own
     console.width = max(console.width, _LEAST_WIDTH)
     return console

@@ -86,7 +86,9 @@ def test_doctor_says_what_would_not_run(technobench):
     assert found["versions"]["xgboost-cpu" if "xgboost-cpu" in found["versions"] else "xgboost"]
     if found["cuda_devices"] == 0:
         assert {"matrix_build/cudf", "predict/xgboost-cuda", "shap/xgboost-cuda"} <= set(found["unavailable"])
-    assert technobench("doctor").code == 0
+    told = technobench("doctor")
+    assert told.code == 0
+    assert ("technobench[peers]" in told.out) == any("[peers]" in why for why in found["unavailable"].values())
 
 
 def test_dry_run_measures_nothing(technobench, tmp_path):

@@ -31,4 +31,4 @@ def show(run: str | None, results: Path | None, list_runs: bool) -> None:
     for table in tables(rows):
         console.print(table)
     commit = (rows[0].commit or "unknown")[:12]
-    console.print(f"run {rows[0].run_id}, commit {commit}; repeat: {rows[0].command}", markup=False)
+    console.print(f"run {rows[0].run_id}, commit {commit}; repeat: {rows[0].command}")

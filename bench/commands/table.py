@@ -126,4 +126,4 @@ def _show(rows: list[Row], form: str | None) -> None:
             continue
         console.print(as_rich(dataset, lines))
         for note in notes(dataset, lines):
-            console.print(note, markup=False, style="dim")
+            console.print(note, style="dim")

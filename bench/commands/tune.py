@@ -231,7 +231,7 @@ def _print(rows: list[FoldRow], options: dict[str, Any]) -> None:
     )
     console.print(trial_table(choice, title, metric or "quality", cost))
     for line in advice(choice, first, metric or "quality", cost):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _resumed(

@@ -64,7 +64,8 @@ def prepared(cupy: Any, cudf: Any, problem: MatrixProblem) -> Prepared[MatrixAns
         found = columns >= 0
         pairs = cupy.unique(records[found] * len(names) + columns[found])
         records, columns = pairs // len(names), pairs % len(names)
-        frequency = cupy.bincount(columns[records < problem.training_records], minlength=len(names))
+        learned = columns[records < problem.training_records]  # before CuPy 14, none of them cannot be counted
+        frequency = cupy.bincount(learned, minlength=len(names)) if learned.size else cupy.zeros(len(names), cupy.int64)
         kept = cupy.flatnonzero(frequency >= problem.min_frequency)
         place = cupy.full(len(names), -1, cupy.int64)
         place[kept] = cupy.arange(kept.size)

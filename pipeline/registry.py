@@ -51,5 +51,10 @@ def variants() -> dict[tuple[str, str], Variant]:
     for stage, name in registered():
         if stage not in order:
             raise LookupError(f"variant {stage}/{name} is of no known stage; stages are {', '.join(order)}")
-    found = registered().values()
-    return {(each.stage, each.name): each for each in sorted(found, key=lambda each: order[each.stage])}
+    packages = [point.value for point in points]
+
+    def place(each: Variant) -> tuple[int, int]:
+        """Its stage's and its package's place; which package was imported first is an accident."""
+        return order[each.stage], packages.index(each.prepare.__module__.rpartition(".")[0])
+
+    return {(each.stage, each.name): each for each in sorted(registered().values(), key=place)}

@@ -262,10 +262,10 @@ class StandIn:
             raise NotOnTheDevice("cupy.repeat takes no array of repeats")
         return Array(np.repeat(values._values, repeats, axis))
 
-    def bincount(self, values: Array, minlength: int = 0) -> Array:
+    def bincount(self, values: Array, weights: Array | None = None, minlength: int = 0) -> Array:
         if not values.size:
             raise NotOnTheDevice("cupy.bincount of no numbers fails before CuPy 14: it takes their maximum")
-        return Array(np.bincount(values._values, minlength=minlength))
+        return Array(np.bincount(values._values, None if weights is None else weights._values, minlength))
 
     def __getattr__(self, name: str) -> Any:
         if name not in CUPY_NAMES:

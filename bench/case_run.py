@@ -110,10 +110,10 @@ class CaseRun:
     def finish(self) -> Row:
         """Grade the last answer, end the worker, and give the row."""
         if self.active and self.rounds:
-            self._guarded(self._grade)
+            self._guarded(lambda: self._grade(judged=True))
             if self._make_good():
                 self._timed_run()
-                self._guarded(self._grade)
+                self._guarded(lambda: self._grade(judged=True))
         self.stop()
         return self._row()
 
@@ -180,8 +180,8 @@ class CaseRun:
             self.ran_on = ran.ran_on
         return ran
 
-    def _grade(self) -> None:
-        self.graded.append(self._ask(Grade(), Graded))
+    def _grade(self, judged: bool = False) -> None:
+        self.graded.append(self._ask(Grade(judged), Graded))
 
     def _open_and_warm_up(self) -> None:
         assert self.executing is not None

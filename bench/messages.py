@@ -32,7 +32,12 @@ class Run(msgspec.Struct, frozen=True, tag=True):
 
 
 class Grade(msgspec.Struct, frozen=True, tag=True):
-    """Bring the last answer to the host and compare it with the reference. Answered by `Graded`."""
+    """Bring the last answer to the host and compare it with the reference. Answered by `Graded`.
+
+    judged: whether to tell its quality, too.
+    """
+
+    judged: bool = False
 
 
 class Judge(msgspec.Struct, frozen=True, tag=True):

@@ -132,7 +132,7 @@ class Worker:
         transferred = dict(prepared.transferred()) if prepared.transferred else None
         return Ran(seconds, cpu_seconds, resident, _peak_bytes(), prepared.ran_on(), phases, transferred)
 
-    def grade(self, _: Grade) -> Graded:
+    def grade(self, request: Grade) -> Graded:
         """Compare the last answer with the reference, here and not in the variant."""
         start = time.perf_counter()
         answer = self._prepared().fetch(self.answer)
@@ -147,7 +147,7 @@ class Worker:
         error = float(self.stage.error(self.problem, answer, reference))
         if not error <= self.stage.tolerance:
             return Graded(fetch_seconds, error if math.isfinite(error) else -1.0)
-        quality = dict(self.stage.quality(self.problem, answer)) if self.problem is self.whole else {}
+        quality = dict(self.stage.quality(self.problem, answer)) if request.judged else {}
         return Graded(fetch_seconds, error, quality=quality or None)
 
     def judge(self, _: Judge) -> Judged:

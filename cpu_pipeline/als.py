@@ -17,9 +17,8 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from ..pipeline.contract import Prepared, variant
-from ..pipeline.errors import UnsupportedModelError
 from ..pipeline.needs import package
-from ..pipeline.stages.als import AlsAnswer, AlsProblem, loss, with_values
+from ..pipeline.stages.als import AlsAnswer, AlsProblem, loss, refuse_frequency, with_values
 from .implicit_als import MOMENTUM, ALSModel, ImplicitALS, fit
 from .peers.needs import peer
 
@@ -72,16 +71,11 @@ def naive(problem: AlsProblem) -> Prepared[AlsAnswer]:
     return Prepared(run, fetch=lambda history: _answer(problem, history))
 
 
-def _plain(problem: AlsProblem, library: str) -> None:
-    if problem.scaling != "plain":
-        raise UnsupportedModelError(f"{library} has no regularisation by frequency; choose regularization_scaling=size")
-
-
 def _of_implicit(problem: AlsProblem, use_cg: bool) -> Prepared[AlsAnswer]:
     """`implicit` takes stored values as c itself; its own alpha stays 1, and it leaves users without entries at 0."""
     from implicit.cpu.als import AlternatingLeastSquares
 
-    _plain(problem, "implicit")
+    refuse_frequency(problem.scaling, "implicit")
     extra = problem.extra_confidences()
     confidences = with_values(extra, 1 + extra.data)
 

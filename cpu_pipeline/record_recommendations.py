@@ -6,9 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
-from ..pipeline.errors import UnsupportedModelError
 from ..pipeline.item_vectors import ItemVectors
-from ..pipeline.stages.als import with_values
+from ..pipeline.stages.als import refuse_frequency, with_values
 from .top_k import TopItems
 
 Recommend = Callable[[sp.csr_matrix], TopItems]
@@ -21,7 +20,7 @@ def one_at_a_time(items: ItemVectors, k: int) -> Recommend:
     ridge = np.eye(vectors.shape[1])
 
     def recommend(owned: sp.csr_matrix) -> TopItems:
-        found, penalties = _nothing(owned.shape[0], k), items.penalties(owned)
+        found, penalties = TopItems.empty(owned.shape[0], k), items.penalties(owned)
         for row in range(len(penalties)):
             has = owned[row].toarray()[0].astype(np.float64)
             weighted = vectors * (1 + items.alpha * has)[:, None]
@@ -45,15 +44,14 @@ def by_implicit(items: ItemVectors, k: int) -> Recommend:
 
     from .kernels.threads import thread_count
 
-    if items.scaling != "plain":
-        raise UnsupportedModelError("implicit has no regularisation by frequency; choose regularization_scaling=size")
+    refuse_frequency(items.scaling, "implicit")
     count, factors = items.vectors.shape
     with threadpool_limits(1, "blas"):  # as it asks for
         model = AlternatingLeastSquares(factors, regularization=items.regularization, num_threads=thread_count())
     model.item_factors = items.vectors
 
     def recommend(owned: sp.csr_matrix) -> TopItems:
-        found, places = _nothing(owned.shape[0], k), min(k, count)
+        found, places = TopItems.empty(owned.shape[0], k), min(k, count)
         if owned.shape[0] == 0 or places == 0:
             return found
         extra = items.confidences(owned)
@@ -69,7 +67,3 @@ def by_implicit(items: ItemVectors, k: int) -> Recommend:
         return found
 
     return recommend
-
-
-def _nothing(records: int, k: int) -> TopItems:
-    return TopItems(np.full((records, k), -1, np.int32), np.full((records, k), -np.inf, np.float32))

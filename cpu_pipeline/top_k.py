@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..pipeline.errors import InputError
+from ..pipeline.score_rounding import at_least, lengths_of, rounding_bound
 from .recommendation_lists import RecommendationLists
 
 if TYPE_CHECKING:
@@ -18,12 +19,6 @@ _FIRST_TILE, _LEAST_SCORES, _GROWTH = 2 * _WORD, 1024, 8
 """Tiles double in size up to so many times the first, so that few items are scored where the first ones are enough. The
 first has as many items, and more for few users: a tile of fewer scores takes less time than to call what works on it.
 """
-_UNIT = 2.0**-24
-"""Unit roundoff of float32."""
-_LEAST = 2.0**-126
-"""Below it float32 is denormal, and may be flushed to 0."""
-_ABOVE = 1 + 1e-6
-"""More than the rounding of a float64 length."""
 
 
 class TopItems(NamedTuple):
@@ -35,6 +30,11 @@ class TopItems(NamedTuple):
 
     items: np.ndarray
     scores: np.ndarray
+
+    @classmethod
+    def empty(cls, users: int, k: int) -> "TopItems":
+        """Lists that have ended before they began, to be filled."""
+        return cls(np.full((users, k), -1, np.int32), np.full((users, k), -np.inf, np.float32))
 
 
 class TopK:
@@ -71,7 +71,7 @@ class TopK:
         scale = 2.0**-self._exponent
         self._tiled = np.zeros((-(-len(order) // _WORD) * _WORD, self.factors), np.float32)
         self._tiled[: len(order)] = np.multiply(self._vectors[order], scale, dtype=np.float64)
-        self._lengths = lengths[order] * (scale * _ABOVE)
+        self._lengths = at_least(lengths[order] * scale)
         self._order = order.astype(np.int32)
         self._position = np.empty(len(order), np.int32)
         self._position[order] = np.arange(len(order))
@@ -112,7 +112,7 @@ class TopK:
         lengths = _lengths(users, "user")
         pointers, indices = self._owned(owned, len(users))
         bits = self._barred(barred)
-        found = TopItems(np.full((len(users), k), -1, np.int32), np.full((len(users), k), -np.inf, np.float32))
+        found = TopItems.empty(len(users), k)
 
         def search(rows: slice) -> None:
             own = pointers[rows.start : rows.stop + 1]
@@ -144,7 +144,7 @@ class TopK:
         """
         users = self._checked_users(np.asarray(user_vector)[None], k)
         items = self._numbers(owned, "owned")
-        found = TopItems(np.full((1, k), -1, np.int32), np.full((1, k), -np.inf, np.float32))
+        found = TopItems.empty(1, k)
         pointers = np.array([0, len(items)], np.int32)
         searched = self._searched(users, _lengths(users, "user"), k, pointers, items, self._barred(barred))
         self._search(searched, min(k, self.items), found)
@@ -213,16 +213,14 @@ class TopK:
 
         n, room = len(users), capacity(min(k, self.items))
         exponents = np.frexp(lengths)[1]
-        lengths = np.ldexp(lengths, -exponents) * _ABOVE
+        lengths = at_least(np.ldexp(lengths, -exponents))
         hidden = np.tile(barred, (n, 1))
         hide(pointers, owned, self._position, hidden)
-        # Of a product of vectors the rounding is at most f u |x| |y|; what is flushed to 0 is off by `_LEAST` at most.
-        relative = 1.01 * (self.factors + 2) * _UNIT
         return Searched(
             vectors=users,
             scales=np.ldexp(1.0, -exponents - self._exponent),
             lengths=lengths,
-            bounds=relative * lengths * self._lengths[0] + 4 * self.factors * _LEAST,
+            bounds=rounding_bound(lengths, self._lengths[0], self.factors),
             hidden=hidden,
             values=np.empty((n, room)),
             items=np.empty((n, room), np.int32),
@@ -264,7 +262,7 @@ def _checked(vectors: np.ndarray, name: str) -> np.ndarray:
 
 def _lengths(vectors: np.ndarray, name: str) -> np.ndarray:
     """float64[n], the lengths of the vectors."""
-    lengths = np.sqrt(np.einsum("nf,nf->n", vectors, vectors, dtype=np.float64))
+    lengths = lengths_of(vectors)
     if not np.isfinite(lengths).all():
         raise InputError(f"the vector of {name} {int(np.argmin(np.isfinite(lengths)))} has NaN or infinity in it")
     return lengths

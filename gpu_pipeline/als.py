@@ -12,7 +12,7 @@ import numpy as np
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.errors import UnsupportedModelError
 from ..pipeline.needs import cuda_device, package
-from ..pipeline.stages.als import AlsAnswer, AlsProblem, loss, with_values
+from ..pipeline.stages.als import AlsAnswer, AlsProblem, loss, refuse_frequency, with_values
 from .device_als import DeviceMatrix, DeviceRowSolver, RowKernel, gram
 from .implicit_cuda import implicit_with_cuda, loaded
 
@@ -33,8 +33,7 @@ def implicit_cuda(problem: AlsProblem) -> Prepared[AlsAnswer]:
     gpu = loaded()
     from implicit.gpu.als import AlternatingLeastSquares
 
-    if problem.scaling != "plain":
-        raise UnsupportedModelError("implicit has no regularisation by frequency; choose regularization_scaling=size")
+    refuse_frequency(problem.scaling, "implicit")
     filling = -problem.factors % _WARP
     if problem.factors + filling > _MOST_THREADS:
         raise UnsupportedModelError(f"implicit has at most {_MOST_THREADS} factors on the GPU; choose fewer")

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..pipeline.errors import UnsupportedModelError
+from ..pipeline.score_rounding import at_least, lengths_of, rounding_bound
 from .cuda_source import THREADS, load
 
 SCORE_BYTES = 256 << 20
@@ -16,12 +17,6 @@ ROUND = 512
 """As in top_k.cu."""
 STRANDS_OF_A_PLACE = 2
 """Twice as many strands as places leave about 1.4 k candidates; 256 for a list of ten, 10.2."""
-UNIT = 2.0**-24
-"""Unit roundoff of float32."""
-LEAST = 2.0**-126
-"""Below it float32 is denormal, and flushed to 0."""
-ABOVE = 1 + 1e-6
-"""More than the rounding of a float64 length."""
 
 
 class Hidden(NamedTuple):
@@ -81,24 +76,21 @@ class DeviceTopK:
         self._cupy, self._strands = cupy, np.int32(strands)
         # CuPy would keep another order of an array, which the kernels do not know.
         item_vectors = np.ascontiguousarray(item_vectors)
-        lengths = _lengths(item_vectors)
+        lengths = lengths_of(item_vectors)
         # Of vectors between 1/2 and 1 long neither products overflow, nor are they flushed to 0 if they matter.
         exponent = int(np.frexp(lengths.max())[1])
         scaled = np.ldexp(item_vectors.astype(np.float64), -exponent).astype(np.float32)
-        self._longest = float(np.ldexp(lengths.max(), -exponent)) * ABOVE
+        self._longest = float(at_least(np.ldexp(lengths.max(), -exponent)))
         self._items, self._scaled = cupy.asarray(item_vectors), cupy.asarray(scaled)
         module = load(cupy, "top_k.cu")
         self._hide_items, self._select_best = (module.get_function(name) for name in ("hide_items", "select_best"))
 
     def users(self, vectors: np.ndarray) -> Users:
         """Copy float32[n, factors], finite, to the device."""
-        lengths = _lengths(vectors)
+        lengths = lengths_of(vectors)
         exponents = np.frexp(lengths)[1]
         scaled = np.ldexp(vectors.astype(np.float64), -exponents[:, None]).astype(np.float32)
-        # Of a product of vectors the rounding is at most f u |x| |y|; what is flushed to 0 is off by `LEAST` at most.
-        factors = vectors.shape[1]
-        relative = 1.01 * (factors + 2) * UNIT * ABOVE * self._longest
-        bounds = relative * np.ldexp(lengths, -exponents) + 4 * factors * LEAST
+        bounds = rounding_bound(at_least(np.ldexp(lengths, -exponents)), self._longest, vectors.shape[1])
         return Users(*map(self._cupy.asarray, (np.ascontiguousarray(vectors), scaled, 2 * bounds)))
 
     def lists(self, users: Users, hidden: Hidden) -> Any:
@@ -121,8 +113,3 @@ class DeviceTopK:
         arguments = scores, np.int32(items), users.margins, *vectors, np.int32(self._count), self._strands, best
         self._select_best((n,), (THREADS,), arguments, shared_mem=self._shared_bytes)
         return best
-
-
-def _lengths(vectors: np.ndarray) -> np.ndarray:
-    """float64[n], the lengths of the vectors."""
-    return np.sqrt(np.einsum("nf,nf->n", vectors, vectors, dtype=np.float64))

@@ -76,19 +76,32 @@ class RecommendationReference:
         return max(float(np.max(each / largest, where=filled, initial=0)) for each in differences)
 
     def _well_formed(self, recommended: np.ndarray, scores: np.ndarray) -> bool:
-        (records, items), k = self.owned.shape, recommended.shape[1]
-        if not np.issubdtype(recommended.dtype, np.integer):
+        left = self.owned.shape[1] - np.diff(self.owned.indptr)
+        filled = np.arange(recommended.shape[1]) < left[:, None]
+        if not are_lists(recommended, filled, self.owned) or not np.isfinite(scores[filled]).all():
             return False
-        if not ((recommended >= NO_ITEM) & (recommended < items)).all():
-            return False
-        left = items - np.diff(self.owned.indptr)
-        filled = np.arange(k) < left[:, None]
-        if not ((recommended != NO_ITEM) == filled).all() or not np.isfinite(scores[filled]).all():
-            return False
-        falling = (scores[:, 1:] <= scores[:, :-1]) | ~filled[:, 1:]
-        pairs = np.arange(records)[:, None] * np.int64(items) + recommended
-        in_order = np.sort(np.where(filled, recommended, items + np.arange(k)), axis=1)
-        distinct = (np.diff(in_order, axis=1) > 0).all()
-        rows = np.repeat(np.arange(records), np.diff(self.owned.indptr))
-        has = np.isin(pairs[filled], rows * np.int64(items) + self.owned.indices)
-        return bool(falling.all() and distinct and not has.any())
+        return bool(((scores[:, 1:] <= scores[:, :-1]) | ~filled[:, 1:]).all())
+
+
+def are_lists(lists: np.ndarray, filled: np.ndarray, owned: sp.csr_matrix, barred: np.ndarray | None = None) -> bool:
+    """Whether lists are as long as they can be, and have nothing twice, owned, barred or unknown in them.
+
+    Args:
+        lists: int[n, k], `NO_ITEM` where a list has ended.
+        filled: bool[n, k], the places that must have an item.
+        owned: CSR, n x m, what nobody is to be shown of their own.
+        barred: int[b], items that nobody is to be shown.
+
+    """
+    if np.shape(lists) != filled.shape or lists.dtype.kind != "i" or ((lists != NO_ITEM) != filled).any():
+        return False
+    records, items = owned.shape
+    listed = lists[filled]
+    if ((listed < 0) | (listed >= items)).any() or (barred is not None and np.isin(listed, barred).any()):
+        return False
+    ordered = np.sort(lists, axis=1)
+    if ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != NO_ITEM)).any():
+        return False
+    pairs = (np.arange(records)[:, None] * np.int64(items) + lists)[filled]
+    has = np.repeat(np.arange(records), np.diff(owned.indptr)) * np.int64(items) + owned.indices
+    return not np.isin(pairs, has).any()

@@ -3,11 +3,58 @@
 import contextlib
 import shlex
 import signal
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from ...pipeline.errors import InputError
+
+Command = TypeVar("Command", bound=Callable)
+
+
+def budget_option(default: float) -> Callable[[Command], Command]:
+    """``--budget``, the run time of a case."""
+    return click.option(
+        "--budget",
+        type=click.FloatRange(min=0, min_open=True),
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        help="Run time per case; what is too slow for it is extrapolated.",
+    )
+
+
+def timeout_option(about: str) -> Callable[[Command], Command]:
+    """``--timeout``, for a request to a worker; ``about`` says which, and what is beyond it."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=3600.0,
+        show_default=True,
+        metavar="SECONDS",
+        help=about,
+    )
+
+
+def resume_option(what: str) -> Callable[[Command], Command]:
+    """``--resume``, by the name of what is gone on with, or of the newest: an empty one."""
+    return click.option(
+        "--resume",
+        is_flag=False,
+        flag_value="",
+        default=None,
+        metavar="[RUN]",
+        help=f"Go on with an interrupted {what} (the newest), with its options.",
+    )
+
+
+def results_option(what: str) -> Callable[[Command], Command]:
+    """``--results``, a folder that may not be there yet."""
+    return click.option(
+        "--results", type=click.Path(file_okay=False, path_type=Path), help=f"Folder of the {what} [default: results]."
+    )
 
 
 def named_values(given: Sequence[str]) -> dict[str, list[str]]:

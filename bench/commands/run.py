@@ -24,7 +24,16 @@ from ..cases import Group, fitting, groups, on_device, without_finished
 from ..measure import measure, measuring
 from ..progress import Progress, records_progress
 from ..table import tables, wide_console
-from .repeat import interruptible, is_given, named_values, repeating
+from .repeat import (
+    budget_option,
+    interruptible,
+    is_given,
+    named_values,
+    repeating,
+    results_option,
+    resume_option,
+    timeout_option,
+)
 
 Show = Callable[[list[Row]], None]
 FAILED, REQUIREMENT_NOT_MET = 1, 4
@@ -82,22 +91,8 @@ class Size(click.ParamType):
     help="Any other parameter; repeat for more, with one NAME to measure with each VALUE.",
 )
 @click.option("--rounds", type=click.IntRange(min=1), default=20, show_default=True, help="Most timed rounds per case.")
-@click.option(
-    "--budget",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Run time per case; what is too slow for it is extrapolated.",
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=3600.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="For any one run or set-up; beyond it the case is failed.",
-)
+@budget_option(60.0)
+@timeout_option("For any one run or set-up; beyond it the case is failed.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of every library [default: all usable cores].")
 @click.option(
     "--fallback",
@@ -120,14 +115,7 @@ class Size(click.ParamType):
 @click.option(
     "--max-rss", type=Size(), metavar="SIZE", help="Resident memory above which a row gets an alert, as 8GiB."
 )
-@click.option(
-    "--resume",
-    is_flag=False,
-    flag_value="",
-    default=None,
-    metavar="[RUN]",
-    help="Go on with an interrupted run (the newest), with its options.",
-)
+@resume_option("run")
 @click.option("--dry-run", is_flag=True, help="Print the cases and what would become of them; measure nothing.")
 @click.option(
     "--json",
@@ -135,11 +123,7 @@ class Size(click.ParamType):
     metavar="FILE|-",
     help="Also write the rows there, one JSON object per line; '-' is standard output.",
 )
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the runs [default: results].",
-)
+@results_option("runs")
 @click.pass_context
 def run(context: click.Context, /, **options: Any) -> None:
     """Measure variants in turn, check every answer, and keep one row per case.

@@ -13,6 +13,7 @@ from ...pipeline.row import Row
 from .. import store
 from ..movielens_table import NATIVE, SURPRISE, TALKS_DATASET, TITLES, as_markdown, as_rich, by_dataset, notes
 from ..table import wide_console
+from .repeat import budget_option
 from .run import run, run_and_show
 
 
@@ -34,14 +35,7 @@ def table() -> None:
     metavar="[FOLDS]",
     help="Measure Surprise, too, on so many of the folds [1 where no number is given].",
 )
-@click.option(
-    "--budget",
-    type=click.FloatRange(min=0, min_open=True),
-    default=900.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Run time per case; what is too slow for it is extrapolated.",
-)
+@budget_option(900.0)
 @click.option("--dry-run", is_flag=True, help="Print the cases; measure nothing.")
 @click.option("--from", "source", metavar="RUN", help="Measure nothing: take the rows of this run.")
 @click.option("--json", "form", flag_value="json", help="Print a JSON array of models.")

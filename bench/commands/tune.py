@@ -23,7 +23,15 @@ from ..table import duration, wide_console
 from ..trial_table import advice, as_json, trial_table, varied
 from ..trials import Fold, Tuning, same_data, tried
 from ..tuning import COSTS, chosen, metric_of, trials_of
-from .repeat import interruptible, is_given, named_values, repeating
+from .repeat import (
+    interruptible,
+    is_given,
+    named_values,
+    repeating,
+    results_option,
+    resume_option,
+    timeout_option,
+)
 
 FAILED = 1
 _OF_THE_CHOICE = ("metric", "cost", "as_json")
@@ -60,26 +68,10 @@ _NOT_REPEATED = {"resume", "results", "as_json"}
 )
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of each trial.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Trials at once, each on cores of its own [default: all].")
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=3600.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="For any one training, set-up or run; beyond it the fold is failed.",
-)
-@click.option(
-    "--resume",
-    is_flag=False,
-    flag_value="",
-    default=None,
-    metavar="[RUN]",
-    help="Go on with an interrupted tuning (the newest), with its options.",
-)
+@timeout_option("For any one training, set-up or run; beyond it the fold is failed.")
+@resume_option("tuning")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead of the table.")
-@click.option(
-    "--results", type=click.Path(file_okay=False, path_type=Path), help="Folder of the rows [default: results]."
-)
+@results_option("rows")
 @click.pass_context
 def tune(context: click.Context, /, **options: Any) -> None:
     """Choose parameters of STAGE by cross-validation: quality against cost.

@@ -27,7 +27,7 @@ import scipy.sparse as sp
 
 from ..als_reference import MOST_OPERATIONS, exact_als, operations
 from ..contract import Scalar, Stage
-from ..errors import InputError
+from ..errors import InputError, UnsupportedModelError
 from ..held_out import ranking_quality, split_interactions
 from ..search import Range
 from ..splits import hold_out
@@ -144,6 +144,17 @@ def penalties(entries: np.ndarray, others: int, alpha: float, regularization: fl
     if scaling == "plain":
         return np.full(len(entries), float(regularization))
     return regularization * (others + alpha * entries)
+
+
+def refuse_frequency(scaling: Scaling, library: str) -> None:
+    """For a variant by a library that has the paper's regularisation alone.
+
+    Raises:
+        UnsupportedModelError: the regularisation is by frequency.
+
+    """
+    if scaling != "plain":
+        raise UnsupportedModelError(f"{library} has no regularisation by frequency; choose regularization_scaling=size")
 
 
 def start(rows: int, factors: int, generator: np.random.Generator) -> np.ndarray:

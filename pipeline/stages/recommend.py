@@ -21,6 +21,7 @@ from ..errors import InputError
 from ..item_vectors import PARAMETERS as ALS_PARAMETERS
 from ..item_vectors import als_parameters
 from ..ranking_metrics import ranking_metrics
+from ..recommendation_check import NO_ITEM, are_lists
 from ..recommendation_vectors import Vectors, als, content, item_attributes, popularity
 from ..search import Range
 from ..splits import hold_out
@@ -151,9 +152,8 @@ class Recommend(Stage[RecommendProblem, np.ndarray, BestLists]):
 
     def reference(self, problem: RecommendProblem) -> BestLists:
         """The best lists, by scores of all items in float64."""
-        found = BestLists(
-            np.full((len(problem.asked), problem.k), -1, np.int32), np.full((len(problem.asked), problem.k), -np.inf)
-        )
+        shape = len(problem.asked), problem.k
+        found = BestLists(np.full(shape, NO_ITEM, np.int32), np.full(shape, -np.inf))
         batch = max(1, _SCORES_AT_ONCE // len(problem.items))
         for start in range(0, len(problem.asked), batch):
             part = slice(start, start + batch)
@@ -162,7 +162,7 @@ class Recommend(Stage[RecommendProblem, np.ndarray, BestLists]):
 
     def error(self, problem: RecommendProblem, answer: np.ndarray, reference: BestLists) -> float:
         """By `error_measure`; infinity for a list with what must not be in it, or not as long as it can be."""
-        if not _are_lists(problem, answer, reference.items):
+        if not are_lists(answer, reference.items != NO_ITEM, problem.owned[problem.asked], problem.barred):
             return float("inf")
         row, place = np.nonzero(answer >= 0)
         users, items = problem.users.astype(np.float64), problem.items.astype(np.float64)
@@ -216,18 +216,3 @@ def _fill_best(problem: RecommendProblem, asked: np.ndarray, best: np.ndarray, b
     listed = place < k
     best[row[listed], place[listed]] = item[listed]
     best_scores[row[listed], place[listed]] = exact[listed]
-
-
-def _are_lists(problem: RecommendProblem, answer: np.ndarray, best: np.ndarray) -> bool:
-    """Whether the lists are as long as the best ones, and have nothing twice, owned, barred or unknown in them."""
-    if np.shape(answer) != best.shape or answer.dtype.kind != "i" or ((answer >= 0) != (best >= 0)).any():
-        return False
-    if (answer >= len(problem.items)).any() or np.isin(answer, problem.barred).any():
-        return False
-    ordered = np.sort(answer, axis=1)
-    if ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any():
-        return False
-    listed = answer >= 0
-    owned_row, owned_item = problem.owned[problem.asked].nonzero()
-    wanted = (np.arange(len(answer))[:, None] * len(problem.items) + answer)[listed]
-    return not np.isin(wanted, owned_row.astype(np.int64) * len(problem.items) + owned_item).any()

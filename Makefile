@@ -32,8 +32,12 @@ run: $(VENV)/installed ## measure the five stages on the seed dataset and on rea
 smoke: $(VENV)/installed ## measure a small model on the small real dataset (under a minute)
 	$(BIN)/technobench run --dataset whotracksme $(SCORING_STAGES) --stage pipeline --trees 50 --budget 2
 
-test: lint ## lint and every test
-	$(BIN)/python -m pytest
+$(VENV)/nvrtc: $(VENV)/installed locks/nvrtc.lock
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r locks/nvrtc.lock
+	touch $@
+
+test: lint $(VENV)/nvrtc ## lint and every test, on all cores
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 lint: $(VENV)/installed ## ruff and pyright
 	$(BIN)/ruff check

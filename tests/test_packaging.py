@@ -63,6 +63,27 @@ def test_locks_meet_the_requirements_and_carry_hashes_and_no_addresses(extra):
         assert all(version in requirement.specifier for version in found[name]), name
 
 
+def test_the_compiler_s_lock_is_of_the_version_that_the_page_tells():
+    text = (ROOT / "locks" / "nvrtc.lock").read_text()
+    (pin,) = re.findall(r"^(\S+)==(\S+) \\$", text, re.MULTILINE)
+    (wanted,) = map(Requirement, PROJECT["dependency-groups"]["nvrtc"])
+    assert "://" not in text and "--hash=sha256:" in text
+    assert pin[0] == wanted.name and Version(pin[1]) in wanted.specifier
+    page = (ROOT / "docs" / "gpu-kernels.md").read_text()
+    assert f"Compiled by NVRTC {pin[1].rpartition('.')[0]}:" in page
+
+
+def test_the_files_that_pages_link_to_are_under_version_control():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode != 0:
+        pytest.skip("not a git checkout")
+    names = {str((ROOT / name).resolve()) for name in tracked.stdout.splitlines()}
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            path = (page.parent / target).resolve()
+            assert str(path) in names or any(name.startswith(f"{path}/") for name in names), f"{page.name}: {target}"
+
+
 def without_cuda(name: str) -> str:
     """The name that is the same for every CUDA: cupy of cupy-cuda12x, cudf of cudf-cu13."""
     return re.sub(r"-(cuda\d+x|cu\d+)$", "", name)

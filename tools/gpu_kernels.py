@@ -15,8 +15,8 @@ from pathlib import Path
 
 from technobench.gpu_pipeline.cuda_source import FOLDER, OPTIONS, source
 
-OF_CUPY = ("-ftz=true",)
-"""What CuPy adds to the options that it is given."""
+OF_CUPY = ("-ftz=true", "--device-as-default-execution-space")
+"""What CuPy 13.4 and 14.2 add to the options that they are given (cupy/cuda/compiler.py), beside the architecture."""
 CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "9.0", "10.0", "12.0")
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "gpu-kernels.md"
 BEGIN, END = "<!-- table: python tools/gpu_kernels.py --write -->\n", "<!-- end of the table -->\n"

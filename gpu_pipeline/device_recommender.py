@@ -9,9 +9,12 @@ from ..pipeline.rating_products import Arrays
 from ..pipeline.recommendation_check import NO_ITEM
 from ..pipeline.stages.als import penalties
 from .device_largest import take_largest
+from .device_memory import BLOCK, left_to_cupy
 
 BATCH_BYTES = 256 << 20
-"""For the systems of equations, and for the scores, of the records that are folded in at a time."""
+"""At most, for the systems of equations and the scores of the records that are folded in at a time."""
+
+_ARRAYS = 24
 
 
 class DeviceRecommender:
@@ -21,6 +24,15 @@ class DeviceRecommender:
         """Copy the vectors; ``k``: items of a list."""
         self._arrays, self._items, self._k = arrays, items, k
         self._vectors = arrays.module.asarray(items.vectors.astype(np.float64))
+        count, factors = items.vectors.shape
+        # Systems thrice, scores, and what is owned, of which a record has each item at most.
+        self._bytes_of_a_record = 8 * (4 * factors**2 + 10 * (count + factors + k))
+        self._fixed_bytes = 16 * count * factors + _ARRAYS * BLOCK
+
+    @property
+    def least_scratch_bytes(self) -> int:
+        """Of the device's memory, for the list of one record."""
+        return self._fixed_bytes + self._bytes_of_a_record
 
     def recommend(self, indptr: Any, indices: Any) -> tuple[Any, Any]:
         """int32[n, k] items that each record has not, best first, and their scores, float32[n, k].
@@ -33,10 +45,11 @@ class DeviceRecommender:
 
         """
         module, records = self._arrays.module, indptr.size - 1
-        count, factors = self._vectors.shape
+        count = len(self._vectors)
         best = module.full((records, self._k), NO_ITEM, module.int32)
         scores = module.full((records, self._k), -module.inf, module.float32)
-        step, filled = max(1, BATCH_BYTES // (8 * max(count, factors**2))), min(self._k, count)
+        room = min(BATCH_BYTES, left_to_cupy(module) - self._fixed_bytes)
+        step, filled = max(1, room // self._bytes_of_a_record), min(self._k, count)
         for first in range(0, records, step):
             rows = slice(first, min(first + step, records))
             starts = indptr[rows.start : rows.stop + 1]

@@ -19,8 +19,9 @@ from ..pipeline.final_columns import ColumnsLearner, FinalColumns
 from ..pipeline.needs import cuda_device, package
 from ..pipeline.raw_columns import RawColumn
 from ..pipeline.stages.features import FeaturesAnswer, FeaturesProblem
-from .device_rows import DeviceRows
-from .final_matrix import Technologies, final_rows
+from .device_memory import batches, left_to_cupy
+from .evidence import Evidence
+from .final_matrix import FinalMatrix, Technologies, bytes_of_rows, fixed_bytes
 
 
 def raw_columns(table: pa.Table, columns: Sequence[Column]) -> list[RawColumn]:
@@ -37,43 +38,49 @@ def learned(
     return learner.learned(names)
 
 
-def build(arrays: Any, problem: FeaturesProblem, technologies: Technologies) -> tuple[DeviceRows, FinalColumns]:
-    """The final matrix where the array module (`cupy` or `numpy`) has its arrays, and its columns.
-
-    Args:
-        arrays: the module.
-        problem: the raw columns, on the host; its own technologies are not looked at.
-        technologies: those of the problem, where the module has its arrays.
-
-    """
+def final_matrix(arrays: Any, problem: FeaturesProblem) -> tuple[FinalMatrix, FinalColumns]:
+    """The final matrix, to be made where the array module (`cupy` or `numpy`) has its arrays, and its columns."""
     raw = raw_columns(problem.table, problem.columns)
-    final = learned(problem.columns, raw, problem.known, problem.training_records, technologies.names)
-    return final_rows(arrays, final, raw, technologies, problem.known), final
+    final = learned(problem.columns, raw, problem.known, problem.training_records, problem.names)
+    return FinalMatrix(arrays, final, raw, problem.names, problem.known), final
 
 
 @variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
 def cupy(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
     """Categories numbered by Arrow on the host, codes and numbers copied, one CSR by array algebra on the device.
 
-    The technology matrix lies on the device when the set-up is over, the final matrix when a run is.
+    The technology matrix lies on the device when the set-up is over, the final matrix when a run is. Where they do not
+    fit, batches of records go there within the run, and their rows come back.
     """
     import cupy
 
     matrix = problem.technologies
-    technologies = Technologies(cupy.asarray(matrix.indptr), cupy.asarray(matrix.indices), problem.names)
-    last: list[DeviceRows] = []
+    on_host = Technologies(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False), problem.names)
+    (records, names), raw = matrix.shape, len(problem.columns)
+    needed = bytes_of_rows(np.arange(records + 1), on_host.indptr, raw)
+    split = batches(needed, left_to_cupy(cupy) - fixed_bytes(raw, names, records))
+    resident = on_host.to_device(cupy) if len(split) == 1 else None
+    evidence = Evidence(cupy)
 
-    def run() -> tuple[DeviceRows, FinalColumns]:
-        rows, final = build(cupy, problem, technologies)
-        last[:] = [rows]
-        return rows, final
+    def run() -> tuple[list[tuple[Any, Any, Any]], FinalColumns]:
+        evidence.reset()
+        final, columns = final_matrix(cupy, problem)
+        parts = []
+        for first, last in split:
+            technologies = on_host.part(first, last).to_device(cupy) if resident is None else resident
+            rows = final.rows(technologies, first, last)
+            evidence.see(rows.data)
+            part = rows.data, rows.indices, rows.indptr
+            parts.append(tuple(map(cupy.asnumpy, part)) if resident is None else part)
+            del technologies, rows, part  # before the next ones come
+        return parts, columns
 
-    def fetch(answer: tuple[DeviceRows, FinalColumns]) -> FeaturesAnswer:
-        rows, final = answer
-        parts = rows.data.get(), rows.indices.get(), rows.indptr.get()
-        return FeaturesAnswer(sp.csr_matrix(parts, shape=(len(rows), len(final.names))), final.names)
+    def fetch(answer: tuple[list[tuple[Any, Any, Any]], FinalColumns]) -> FeaturesAnswer:
+        parts, columns = answer
+        rows = [
+            sp.csr_matrix(tuple(map(cupy.asnumpy, part)), shape=(len(part[2]) - 1, len(columns.names)))
+            for part in parts
+        ]
+        return FeaturesAnswer(rows[0] if len(rows) == 1 else sp.vstack(rows, "csr"), columns.names)
 
-    def ran_on() -> str:
-        return "cuda" if last and isinstance(last[0].data, cupy.ndarray) else "cpu"
-
-    return Prepared(run, cupy.cuda.Device().synchronize, fetch, ran_on=ran_on)
+    return Prepared(run, cupy.cuda.Device().synchronize, fetch, ran_on=evidence.ran_on)

@@ -4,139 +4,194 @@
   categories and normalises each distinct technology once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from ..pipeline.contract import Prepared, variant
-from ..pipeline.forest import Forest
+from ..pipeline.final_columns import NO_COLUMN
 from ..pipeline.needs import cuda_device, package
 from ..pipeline.rating_products import Arrays
-from ..pipeline.stages.pipeline import PipelineAnswer, PipelineProblem
-from . import matrix_build
+from ..pipeline.stages.pipeline import PHASES, PipelineAnswer, PipelineProblem
+from .device_explanations import LargestContributions
 from .device_forest import DeviceForest
-from .device_largest import take_largest
+from .device_memory import BLOCK, batches, left_to_cupy
 from .device_recommender import DeviceRecommender
 from .device_rows import DeviceRows
-from .device_shap import DeviceShap
+from .evidence import Evidence
 from .features import learned, raw_columns
-from .final_matrix import Technologies, final_rows
-from .shap import explainers
+from .final_matrix import FinalMatrix, Technologies, bytes_of_rows, fixed_bytes
+from .technology_chunks import TechnologyMatrix, chunks_of, left_to_cudf_and_cupy
 from .transfers import TO_DEVICE, CountingCupy, DevicePhases
 
-EXPLAINED_BYTES = 256 << 20
-"""For the contributions of the rows that are explained at a time."""
+SCRATCH_BYTES = 512 << 20
+"""At most, for what is there of some records of a batch at a time."""
+_ANSWERS = 8
+"""Arrays of a batch beside those of its rows."""
 
 
 @variant(package("cupy", "cupy-cuda12x"), package("cudf", "cudf-cu12"), cuda_device(), device="cuda")
 def native_cuda(problem: PipelineProblem) -> Prepared[PipelineAnswer]:
-    """cuDF, array algebra and our own kernels; only answers come back. Set-up of the models is part of the phases."""
+    """cuDF, array algebra and our own kernels; only answers come back. Set-up of the models is part of the phases.
+
+    Where not all records fit into the device's memory, the technologies of all are found first and wait on the host;
+    then records come batch by batch.
+    """
     import cudf
     import cupy
     from cupyx.scipy import sparse
 
     counting = CountingCupy(cupy)
-    watch = DevicePhases(counting)
-    found: list[Any] = []
+    watch = DevicePhases(counting, PHASES)
+    evidence = Evidence(cupy)
     PipelineAnswer.empty(problem)  # reads the sizes from the model, once
 
     def run() -> PipelineAnswer:
         watch.reset()
-        found.clear()
+        evidence.reset()
         with watch.phase("read"):
             table = problem.read()
+        models = _Models(Arrays(counting, sparse), watch, problem)
         with watch.phase("matrix"):
-            technologies = _technologies(counting, cudf, problem, table)
+            technologies = _technologies(counting, cudf, evidence, problem, table)
         with watch.phase("features"):
-            rows = _final_matrix(counting, problem, table, technologies)
-        with watch.phase("predict"):
-            forest = problem.forest()
-            scores = DeviceForest(counting, forest).margins(rows)
-        with watch.phase("shap"):
-            features, values = largest_contributions(counting, forest, rows, problem.explained)
+            final = _final_matrix(counting, problem, table, technologies.names)
+        memory = _RecordMemory.of(counting, problem, models, len(technologies), len(technologies.names))
+        technologies = memory.fitted(technologies)
+        split, scratch_bytes = memory.split(technologies)
         with watch.phase("recommend"):
-            recommender = DeviceRecommender(Arrays(counting, sparse), problem.recommender, problem.recommendations)
-            place = {name: position for position, name in enumerate(problem.recommender.names)}
-            columns = np.array([place.get(name, -1) for name in technologies.names], np.int32)
-            lists = recommender.recommend(*technologies.moved(counting, columns))
-        found[:] = [technologies.indices, rows.data, scores, features, values, *lists]
-        return _on_host(counting, problem, scores, features, values, *lists)
+            owned_columns = _places(problem.recommender.names, technologies.names)
+            answer = PipelineAnswer.empty(problem)
+        for first, last in split:
+            with watch.phase("features"):
+                part = technologies.part(first, last).to_device(counting)
+                rows = final.rows(part, first, last)
+            found = models.answers(rows, part, owned_columns, scratch_bytes)
+            evidence.see(rows.data, *found)
+            _put(answer, slice(first, last), map(counting.asnumpy, found))
+            del part, rows, found  # before the next ones come
+        return answer
 
-    def ran_on() -> str:
-        return "cuda" if found and all(isinstance(each, cupy.ndarray) for each in found) else "cpu"
-
-    return Prepared(run, ran_on=ran_on, phases=lambda: watch.seconds, transferred=lambda: counting.bytes)
+    return Prepared(run, ran_on=evidence.ran_on, phases=lambda: watch.seconds, transferred=lambda: counting.bytes)
 
 
-def _technologies(cupy: CountingCupy, cudf: Any, problem: PipelineProblem, table: pa.Table) -> Technologies:
+def _technologies(
+    cupy: CountingCupy, cudf: Any, evidence: Evidence, problem: PipelineProblem, table: pa.Table
+) -> Technologies:
     """The technology matrix; of what cuDF copies, the cells are counted, the distinct items that come back are not."""
-    matrix_problem = problem.matrix_problem(table)
-    with cupy.copying(TO_DEVICE, table[problem.dataset.technologies].nbytes):
-        prepared = matrix_build.prepared(cupy, cudf, matrix_problem)
-    built = prepared.run()
-    return Technologies(built["pointers"], built["indices"], built["names"])
+    dataset, cells = problem.dataset, table[problem.dataset.technologies]
+
+    def strings(first: int, last: int) -> Any:
+        chunk = cells.slice(first, last - first).combine_chunks()
+        with cupy.copying(TO_DEVICE, chunk.nbytes):
+            return cudf.Series.from_arrow(chunk)
+
+    split = chunks_of(cells, dataset.delimiter, left_to_cudf_and_cupy(cupy))
+    learned_from = problem.training_records, problem.min_frequency
+    return TechnologyMatrix(cupy, evidence, dataset.delimiter, *learned_from).build(split, strings).technologies
 
 
-def _final_matrix(
-    cupy: CountingCupy, problem: PipelineProblem, table: pa.Table, technologies: Technologies
-) -> DeviceRows:
+def _final_matrix(cupy: CountingCupy, problem: PipelineProblem, table: pa.Table, names: tuple[str, ...]) -> FinalMatrix:
     """The final matrix in the order of the model's columns."""
     columns = problem.dataset.columns
     known = table[problem.dataset.technologies].is_valid().to_numpy()
     raw = raw_columns(table, columns)
-    final = learned(columns, raw, known, problem.training_records, technologies.names)
-    return final_rows(cupy, final.in_order_of(problem.columns), raw, technologies, known)
+    final = learned(columns, raw, known, problem.training_records, names)
+    return FinalMatrix(cupy, final.in_order_of(problem.columns), raw, names, known)
 
 
-def largest_contributions(cupy: Any, forest: Forest, rows: DeviceRows, k: int) -> tuple[Any, Any]:
-    """int32[n, outputs, k] columns of the model, float32[n, outputs, k] their contributions, largest size first.
+def _places(wanted: tuple[str, ...], names: tuple[str, ...]) -> np.ndarray:
+    """int32[names]: where each name is among those wanted, -1 for nowhere."""
+    place = {name: position for position, name in enumerate(wanted)}
+    return np.array([place.get(name, NO_COLUMN) for name in names], np.int32)
 
-    Some rows at a time, so that the contributions of all are never there together. The model uses k features at least;
-    those that an output does not use give nothing to it.
 
-    Raises:
-        UnsupportedModelError: as `DeviceShap`.
+class _Models:
+    """What is asked about records, on the device as long as a run lasts."""
 
+    def __init__(self, arrays: Arrays, watch: DevicePhases, problem: PipelineProblem) -> None:
+        self._cupy, self._watch = arrays.module, watch
+        with watch.phase("predict"):
+            forest = problem.forest()
+            self._forest = DeviceForest(arrays.module, forest)
+        with watch.phase("shap"):
+            self._contributions = LargestContributions(arrays.module, forest, problem.explained)
+        with watch.phase("recommend"):
+            self._recommender = DeviceRecommender(arrays, problem.recommender, problem.recommendations)
+        self.least_scratch_bytes = max(self._contributions.least_scratch_bytes, self._recommender.least_scratch_bytes)
+        answers = 4 + 8 * problem.explained
+        self.answer_bytes = forest.outputs * answers + 8 * problem.recommendations
+        """Of a record."""
+
+    def answers(
+        self, rows: DeviceRows, technologies: Technologies, owned_columns: np.ndarray, scratch_bytes: int
+    ) -> tuple[Any, ...]:
+        """Of some records, on the device: scores, features and values of explanations, items and scores of lists.
+
+        owned_columns: int32, the recommender's item of each technology; -1 for none.
+        """
+        with self._watch.phase("predict"):
+            scores = self._forest.margins(rows)
+        with self._watch.phase("shap"):
+            features, values = self._contributions.of(rows, scratch_bytes)
+        with self._watch.phase("recommend"):
+            lists = self._recommender.recommend(*technologies.moved(self._cupy, owned_columns))
+        return scores, features, values, *lists
+
+
+@dataclass(frozen=True)
+class _RecordMemory:
+    """What records take of the device's memory beside the models, at most.
+
+    raw_columns, answer_bytes: of a record. fixed_bytes, least_scratch_bytes: for any number of them.
     """
-    shape = len(rows), forest.outputs, k
-    features, values = cupy.zeros(shape, cupy.int32), cupy.zeros(shape, cupy.float32)
-    if k == 0:
-        return features, values
-    for output, explainer in enumerate(explainers(cupy, forest)):
-        unused = np.setdiff1d(forest.used_features, explainer.features)
-        columns = np.concatenate([explainer.features, unused]).astype(np.int32)
-        columns_on_device = cupy.asarray(columns)
-        for part, contributions in _contributions(cupy, explainer, rows, len(columns)):
-            best, _ = take_largest(cupy, abs(contributions), k)
-            begins = cupy.arange(len(best))[:, None] * len(columns)
-            features[part, output] = columns_on_device[best]
-            values[part, output] = contributions.reshape(-1)[begins + best]
-    return features, values
+
+    cupy: Any
+    raw_columns: int
+    answer_bytes: int
+    fixed_bytes: int
+    least_scratch_bytes: int
+
+    @classmethod
+    def of(cls, cupy: Any, problem: PipelineProblem, models: _Models, records: int, names: int) -> "_RecordMemory":
+        raw_columns = len(problem.dataset.columns)
+        fixed = fixed_bytes(raw_columns, names, records) + _ANSWERS * BLOCK
+        return cls(cupy, raw_columns, models.answer_bytes, fixed, models.least_scratch_bytes)
+
+    def fitted(self, technologies: Technologies) -> Technologies:
+        """The technologies where they are, or, where not all records fit beside them, on the host."""
+        if technologies.on_host or self._needed(len(technologies), technologies.indices.size) <= self._left()[0]:
+            return technologies
+        return technologies.to_host(self.cupy)
+
+    def split(self, technologies: Technologies) -> tuple[list[tuple[int, int]], int]:
+        """First and end of each batch of records, and bytes for scratch.
+
+        Raises:
+            DeviceError: a record does not fit by itself.
+
+        """
+        left, scratch_bytes = self._left()
+        if not technologies.on_host:
+            return [(0, len(technologies))], scratch_bytes
+        needed = self._needed(np.arange(len(technologies) + 1), technologies.indptr)
+        return batches(needed, left), scratch_bytes
+
+    def _needed(self, records: Any, technologies: Any) -> Any:
+        return bytes_of_rows(records, technologies, self.raw_columns) + records * self.answer_bytes
+
+    def _left(self) -> tuple[int, int]:
+        """Bytes for records and for scratch."""
+        left = left_to_cupy(self.cupy)
+        scratch_bytes = max(self.least_scratch_bytes, min(SCRATCH_BYTES, left // 2))
+        return left - self.fixed_bytes - scratch_bytes, scratch_bytes
 
 
-def _contributions(cupy: Any, explainer: DeviceShap, rows: DeviceRows, columns: int) -> Iterator[tuple[slice, Any]]:
-    """Some rows at a time: float32[rows, columns], of the explainer's features and then zeros."""
-    used = len(explainer.features)
-    step = max(1, EXPLAINED_BYTES // (4 * (columns + 1)))
-    for first in range(0, len(rows), step):
-        part = slice(first, min(first + step, len(rows)))
-        written = cupy.empty((part.stop - part.start, explainer.width), cupy.float32)
-        explainer.write(rows.part(part.start, part.stop), written, 0)
-        contributions = cupy.zeros((len(written), columns), cupy.float32)
-        contributions[:, :used] = written[:, :used]
-        yield part, contributions
-
-
-def _on_host(cupy: CountingCupy, problem: PipelineProblem, *answers: Any) -> PipelineAnswer:
-    """The answers in the shapes of the stage, where one output has no axis of its own."""
-    scores, features, values, recommended, recommended_scores = map(cupy.to_host, answers)
-    each = problem.records, *problem.each_output
-    return PipelineAnswer(
-        scores=scores.reshape(each),
-        features=features.reshape(*each, problem.explained),
-        values=values.reshape(*each, problem.explained),
-        recommended=recommended,
-        recommended_scores=recommended_scores,
-    )
+def _put(answer: PipelineAnswer, rows: slice, found: Iterable[np.ndarray]) -> None:
+    """Keep the answers of some records in the shapes of the stage, where one output has no axis of its own."""
+    places = answer.scores, answer.features, answer.values, answer.recommended, answer.recommended_scores
+    for place, part in zip(places, found, strict=True):
+        place[rows] = part.reshape(place[rows].shape)

@@ -1,7 +1,7 @@
 """Copies between the host and the device, counted in bytes and time, and phases of a run without them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,33 +57,33 @@ class CountingCupy:
         with self.copying(TO_DEVICE, values.nbytes):
             return self._cupy.asarray(values, dtype=dtype)
 
-    def to_host(self, values: Any) -> np.ndarray:
-        """A NumPy array of the device's."""
+    def asnumpy(self, values: Any) -> np.ndarray:
+        """As `cupy.asnumpy`, of an array of the device."""
         with self.copying(TO_HOST, values.nbytes):
-            return values.get()
+            return self._cupy.asnumpy(values)
 
 
 class DevicePhases:
     """Seconds of phases, each until the device is done, and of the copies in them, which are phases of their own."""
 
-    def __init__(self, cupy: CountingCupy) -> None:
-        """Take the module that the phases compute with."""
-        self._cupy = cupy
-        self._seconds: dict[str, float] = {}
+    def __init__(self, cupy: CountingCupy, names: Sequence[str]) -> None:
+        """Take the module that the phases compute with, and the phases, in whatever order they come."""
+        self._cupy, self._names = cupy, names
+        self.reset()
 
     def reset(self) -> None:
         """Begin another run."""
-        self._seconds.clear()
+        self._seconds = dict.fromkeys(self._names, 0.0)
         self._cupy.reset()
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Time the block but for its copies."""
+        """Time the block but for its copies; what a phase does batch by batch adds up."""
         start, before = time.perf_counter(), sum(self._cupy.seconds.values())
         yield
         self._cupy.synchronize()
         copies = sum(self._cupy.seconds.values()) - before
-        self._seconds[name] = time.perf_counter() - start - copies
+        self._seconds[name] += time.perf_counter() - start - copies
 
     @property
     def seconds(self) -> dict[str, float]:

@@ -1,7 +1,9 @@
-"""A stand-in for the few names of `cudf` that we use: Arrow computes, and arrays are those of CuPy's stand-in."""
+"""A stand-in for the few names of `cudf` that we use: Arrow computes, and arrays are those of CuPy's stand-in.
+
+What its strings hold counts as memory of the device; what cuDF takes besides is not seen.
+"""
 
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,17 +12,8 @@ import pyarrow.compute as pc
 from .standin import Array
 
 
-class _Marks:
-    """A series of bool."""
-
-    def __init__(self, values: np.ndarray) -> None:
-        self._values = values
-
-    def __invert__(self) -> "_Marks":
-        return _Marks(~self._values)
-
-    def to_numpy(self) -> np.ndarray:
-        return self._values.copy()
+def _of_the_device(values: pa.Array) -> Array:
+    return Array(np.empty(values.nbytes, np.uint8))
 
 
 class _Numbers:
@@ -45,7 +38,12 @@ class _Lists:
     """A series of lists of strings; `list` is its own accessor."""
 
     def __init__(self, lists: pa.Array) -> None:
-        self.list, self._lists = self, lists
+        self._lists = lists
+        self._held = _of_the_device(lists)
+
+    @property
+    def list(self) -> "_Lists":
+        return self
 
     def len(self) -> _Numbers:
         return _Numbers(pc.list_value_length(self._lists).to_numpy(zero_copy_only=False))
@@ -58,12 +56,14 @@ class _Lists:
 class Series:
     """A series of strings; `str` is its own accessor."""
 
-    def __init__(self, values: Any, dtype: str = "str") -> None:
-        assert dtype == "str"
-        self.str, self._values = self, pa.array(values, pa.string())
+    def __init__(self, values: pa.Array) -> None:
+        assert values.type == pa.string() and len(values) + values.nbytes < 2**31
+        self._values = values
+        self._held = _of_the_device(values)
 
-    def isna(self) -> _Marks:
-        return _Marks(self._values.is_null().to_numpy(zero_copy_only=False))
+    @classmethod
+    def from_arrow(cls, values: pa.Array) -> "Series":
+        return cls(values)
 
     def fillna(self, value: str) -> "Series":
         return Series(self._values.fill_null(value))
@@ -75,6 +75,10 @@ class Series:
     def factorize(self) -> tuple[Array, _Index]:
         coded = self._values.dictionary_encode()
         return Array(coded.indices.to_numpy(zero_copy_only=False)), _Index(coded.dictionary)
+
+    @property
+    def str(self) -> "Series":
+        return self
 
 
 class Frames(ModuleType):

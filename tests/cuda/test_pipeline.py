@@ -14,6 +14,7 @@ from technobench.pipeline.contract import Prepared
 from technobench.pipeline.datasets import catalogue
 from technobench.pipeline.stages.matrix_build import MatrixBuild, MatrixProblem
 from technobench.pipeline.stages.pipeline import PHASES, Pipeline
+from technobench.pipeline.technologies import items
 from technobench.pipeline.workload import Workload
 
 from ..test_stage_pipeline import SMALL, hostile  # noqa: F401 - a fixture
@@ -50,7 +51,7 @@ def assert_right(prepare, problem):
 def test_real_records(monkeypatch, prepare, problem, in_parts):
     if in_parts:
         monkeypatch.setattr(device_recommender, "BATCH_BYTES", 7 << 16)
-        monkeypatch.setattr(pipeline, "EXPLAINED_BYTES", 1)
+        monkeypatch.setattr(pipeline, "SCRATCH_BYTES", 1)
     answer, _ = assert_right(prepare, problem)
     assert answer.values.shape == (60, 10) and answer.recommended.shape == (60, 10)
     assert answer.features.dtype == answer.recommended.dtype == np.int32
@@ -101,45 +102,55 @@ def test_more_recommendations_than_technologies_of_a_recommender_of_its_own(prep
     assert (np.isneginf(answer.recommended_scores) == (answer.recommended == -1)).all()
 
 
+def names_in(problem):
+    cells = problem.read()[problem.dataset.technologies].to_pylist()
+    return len(set().union(*(items(cell, problem.dataset.delimiter) for cell in cells)))
+
+
 def test_phases_and_what_is_copied(prepare, problem):
     _, prepared = assert_right(prepare, problem)
     phases, copied = prepared.phases(), prepared.transferred()
     assert tuple(phases) == (*PHASES, "to device", "to host")
     assert all(seconds > 0 for seconds in phases.values())
     answers = 60 * (4 + 10 * (4 + 4) + 10 * (4 + 4))
-    assert copied["to host"] == answers, "only answers come back"
+    assert copied["to host"] == answers + 8 * names_in(problem), "only answers come back, and how frequent a name is"
     prepared.run()
     assert prepared.transferred() == copied, "each run counts for itself"
-    fewer = prepare(STAGE.prefix(problem, 20))
+    problem = STAGE.prefix(problem, 20)
+    fewer = prepare(problem)
     fewer.run()
-    assert fewer.transferred()["to host"] == answers // 3
+    assert fewer.transferred()["to host"] == answers // 3 + 8 * names_in(problem)
     assert fewer.transferred()["to device"] < copied["to device"]
 
 
 def test_copies_are_counted_once_and_are_no_part_of_phases(cupy):
     counting = CountingCupy(cupy)
-    phases = DevicePhases(counting)
+    phases = DevicePhases(counting, ["all", "later"])
     with phases.phase("all"):
         on_device = counting.asarray(np.zeros(1000, np.float32))
         assert counting.asarray(on_device) is on_device
         with counting.copying("to device", 6):
             end = phases._cupy.seconds  # what was copied before
-        counting.to_host(on_device[:10] + 1)
+        counting.asnumpy(on_device[:10] + 1)
     assert counting.bytes == {"to device": 4006, "to host": 40}
     assert phases.seconds["to device"] >= end["to device"] > 0
     with pytest.raises(NotOnTheDevice):
         np.asarray(on_device)
     phases.reset()
-    assert phases.seconds == {"to device": 0, "to host": 0} and counting.bytes == {"to device": 0, "to host": 0}
+    assert phases.seconds == {"all": 0, "later": 0, "to device": 0, "to host": 0} and counting.bytes == {
+        "to device": 0,
+        "to host": 0,
+    }
 
 
 def test_the_matrix_stage_s_variant_is_right(monkeypatch, cupy):
     """As the pipeline begins with it."""
     in_place_of_cupy(monkeypatch, cupy)
+    monkeypatch.setitem(sys.modules, "cudf", Frames("cudf"))
     cells = ["C++|c++ |R", None, "", "|", "R|\u00c9|new", "e\u0301|R", "never seen"]
     for training, least in ((6, 1), (6, 2), (0, 1)):
         problem = MatrixProblem(cells, "|", training, least)
-        prepared = matrix_build.prepared(cupy, Frames("cudf"), problem)
+        prepared = matrix_build.cudf(problem)
         answer = prepared.fetch(prepared.run())
         assert MatrixBuild().error(problem, answer, MatrixBuild().reference(problem)) == 0
         assert prepared.ran_on() == "cuda"

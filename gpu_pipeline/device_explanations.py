@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..pipeline.forest import Forest
-from .device_largest import take_largest
+from .device_largest import DeviceLargest
 from .device_memory import BLOCK
 from .device_rows import DeviceRows
 from .device_shap import DeviceShap
@@ -26,14 +26,15 @@ class LargestContributions:
         """Make the tables and copy them to the device; the forest uses k features at least.
 
         Raises:
-            UnsupportedModelError, DeviceError: as `DeviceShap`.
+            UnsupportedModelError: as `DeviceShap` and `DeviceLargest`.
+            DeviceError: as `DeviceShap`.
 
         """
         self._cupy, self._k, self._outputs = cupy, k, forest.outputs
         self._used = forest.used_features
         self._explainers = explainers(cupy, forest) if k else []
-        widest = max((each.width for each in self._explainers), default=0)
-        self._bytes_of_a_row = 4 * (widest + 2 * len(self._used)) + 32 * k + 64
+        self._largest = DeviceLargest(cupy, k)
+        self._bytes_of_a_row = 4 * (len(self._used) + 1) + 24 * k + 64
         of_tables = max((each.scratch_bytes_of_a_row for each in self._explainers), default=0)
         self.least_scratch_bytes = 2 * (max(self._bytes_of_a_row, of_tables) + _ARRAYS * BLOCK)
 
@@ -49,23 +50,19 @@ class LargestContributions:
             unused = np.setdiff1d(self._used, explainer.features)
             columns = cupy.asarray(np.concatenate([explainer.features, unused]).astype(np.int32))
             for part, contributions in self._contributions(explainer, rows, scratch_bytes // 2):
-                best, _ = take_largest(cupy, abs(contributions), self._k)
-                begins = cupy.arange(len(best))[:, None] * columns.size
+                best, values[part, output] = self._largest.of(contributions)
                 features[part, output] = columns[best]
-                values[part, output] = contributions.reshape(-1)[begins + best]
-                del contributions, best, begins  # before the next ones come
+                del contributions, best  # before the next ones come
         return features, values
 
     def _contributions(self, explainer: DeviceShap, rows: DeviceRows, room: int) -> Iterator[tuple[slice, Any]]:
-        """Some rows at a time: float32[rows, features of the model], of the explainer's features and then zeros."""
-        cupy, used = self._cupy, len(explainer.features)
+        """Some rows at a time: float32[rows, features of the model + 1], of the explainer's features and then zeros."""
+        cupy = self._cupy
         step = max(1, (room - _ARRAYS * BLOCK) // self._bytes_of_a_row)
         for first in range(0, len(rows), step):
             part = slice(first, min(first + step, len(rows)))
-            written = cupy.empty((part.stop - part.start, explainer.width), cupy.float32)
-            explainer.write(rows.part(part.start, part.stop), written, 0, room)
-            contributions = cupy.zeros((len(written), len(self._used)), cupy.float32)
-            contributions[:, :used] = written[:, :used]
-            del written
+            contributions = cupy.zeros((part.stop - part.start, len(self._used) + 1), cupy.float32)
+            explainer.write(rows.part(part.start, part.stop), contributions, 0, room)
+            contributions[:, len(explainer.features)] = 0  # the bias is no feature's
             yield part, contributions
             del contributions

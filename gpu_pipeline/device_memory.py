@@ -65,7 +65,7 @@ def copied(cupy: Any, arrays: Iterable[np.ndarray]) -> list[Any]:
     needed, left = allocated(*arrays), left_to_cupy(cupy)
     if needed > left:
         raise DeviceError(
-            f"the model takes {_told(needed)} of the device's memory, of which {_told(left)} are left: {MORE}"
+            f"the model takes {told(needed)} of the device's memory, of which {told(left)} are left: {MORE}"
         )
     return [cupy.asarray(array) for array in arrays]
 
@@ -86,7 +86,7 @@ def batches(bytes_before: np.ndarray, left: int) -> list[tuple[int, int]]:
         if end <= start:
             needed = int(bytes_before[start + 1] - bytes_before[start])
             raise DeviceError(
-                f"record {start} takes {_told(needed)} of the device's memory, of which {_told(max(0, left))} are "
+                f"record {start} takes {told(needed)} of the device's memory, of which {told(max(0, left))} are "
                 f"left: {MORE}"
             )
         ends.append(end)
@@ -98,5 +98,6 @@ def bytes_before(counts: np.ndarray, each: int, per_record: int) -> np.ndarray:
     return np.append(0, np.cumsum(counts.astype(np.int64) * each + per_record))
 
 
-def _told(size: int) -> str:
+def told(size: int) -> str:
+    """Bytes for people."""
     return f"{size / 2**20:.1f} MiB" if size >= 1 << 20 else f"{size / 2**10:.1f} KiB"

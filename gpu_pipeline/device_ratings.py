@@ -1,6 +1,6 @@
 """Folds of ratings on the device, and models fitted to them by array algebra; all in float64."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from ..pipeline.rating_products import (
 class Fold:
     """What is learned from, and what is asked; users and items are numbered as they come first, -1 where unknown.
 
+    module: `numpy`, or `cupy` where the arrays are on the device.
     users, items: int32[n]; ratings: float64[n], in the order given. user_count, item_count: how many there are.
     asked_users, asked_items: int32[m].
     scale: lowest and highest estimate.
@@ -38,14 +39,17 @@ class Fold:
     scale: tuple[float, float]
 
     @classmethod
-    def of(cls, module: Any, data: Ratings, asked: Ratings) -> "Fold":
-        """Number users and items on the host, and copy all to the device."""
+    def of(cls, data: Ratings, asked: Ratings) -> "Fold":
+        """Number users and items, on the host."""
         users, items = _Numbers(data.users), _Numbers(data.items)
-        numbers = users.of(data.users), items.of(data.items), users.of(asked.users), items.of(asked.items)
-        known_users, known_items, asked_users, asked_items = map(module.asarray, numbers)
-        ratings = module.asarray(data.values.astype(np.float64))
-        counts = len(users), len(items)
-        return cls(module, known_users, known_items, ratings, *counts, asked_users, asked_items, data.scale)
+        known = users.of(data.users), items.of(data.items), data.values.astype(np.float64)
+        asked_numbers = users.of(asked.users), items.of(asked.items)
+        return cls(np, *known, len(users), len(items), *asked_numbers, data.scale)
+
+    def on(self, module: Any) -> "Fold":
+        """Copied to the device."""
+        names = "users", "items", "ratings", "asked_users", "asked_items"
+        return replace(self, module=module, **{name: module.asarray(getattr(self, name)) for name in names})
 
     def by_user(self) -> Grouped:
         """Each user's ratings in the order given."""

@@ -1,85 +1,82 @@
-"""Records folded in and the best of what they have not, by array algebra on the device, in float64."""
+"""Records folded in and the best of what they have not, on the device, by the kernels of `als` and of `recommend`."""
 
 from typing import Any
 
 import numpy as np
 
 from ..pipeline.item_vectors import ItemVectors
-from ..pipeline.rating_products import Arrays
-from ..pipeline.recommendation_check import NO_ITEM
 from ..pipeline.stages.als import penalties
-from .device_largest import take_largest
-from .device_memory import BLOCK, left_to_cupy
+from .device_als import DeviceMatrix, DeviceRowSolver, RowKernel, gram
+from .device_memory import BLOCK, batches, left_to_cupy
+from .device_top_k import DeviceTopK, Hidden, Lists
 
-BATCH_BYTES = 256 << 20
-"""At most, for the systems of equations and the scores of the records that are folded in at a time."""
-
+_STEPS = 1000
+"""Rows are solved long before, and stop (kernels/als_rows.cu)."""
+_SQUARES = 12
+"""Of float64, factors x factors: the Gram matrix, its eigenvectors and what cuSOLVER finds them with."""
 _ARRAYS = 24
 
 
 class DeviceRecommender:
     """The m items of a recommender on the device."""
 
-    def __init__(self, arrays: Arrays, items: ItemVectors, k: int) -> None:
-        """Copy the vectors; ``k``: items of a list."""
-        self._arrays, self._items, self._k = arrays, items, k
-        self._vectors = arrays.module.asarray(items.vectors.astype(np.float64))
+    def __init__(self, cupy: Any, items: ItemVectors, k: int) -> None:
+        """Copy the vectors and compile the kernels; ``k``: items of a list.
+
+        Raises:
+            UnsupportedModelError: as `DeviceTopK` and `RowKernel`.
+            DeviceError: the vectors do not fit into the device's memory.
+
+        """
+        self._cupy, self._items, self._k = cupy, items, k
+        self._kernel = RowKernel(cupy, items.vectors.shape[1])
+        self._top = DeviceTopK(cupy, items.vectors, k)
+        self._gram = gram(cupy, self._top.items)
+        self._barred = cupy.empty(0, np.int32)
         count, factors = items.vectors.shape
-        # Systems thrice, scores, and what is owned, of which a record has each item at most.
-        self._bytes_of_a_record = 8 * (4 * factors**2 + 10 * (count + factors + k))
-        self._fixed_bytes = 16 * count * factors + _ARRAYS * BLOCK
+        self._fixed_bytes = 4 * count * factors + 8 * _SQUARES * factors**2 + _ARRAYS * BLOCK
 
     @property
     def least_scratch_bytes(self) -> int:
-        """Of the device's memory, for the list of one record."""
-        return self._fixed_bytes + self._bytes_of_a_record
+        """Of the device's memory, for the list of one record, without what it has and the list itself."""
+        return self._fixed_bytes + self._top.bytes_of_a_user + self._top.scratch_bytes(0)
 
-    def recommend(self, indptr: Any, indices: Any) -> tuple[Any, Any]:
-        """int32[n, k] items that each record has not, best first, and their scores, float32[n, k].
-
-        Places after the last one hold `NO_ITEM` and -inf.
+    def recommend(self, indptr: Any, indices: Any) -> Lists:
+        """The k items that each record has not, best first; equal scores: the lower number comes first.
 
         Args:
             indptr: int64[n + 1].
             indices: int[nnz], items that each record has, distinct, on the device as all of these.
 
+        Raises:
+            DeviceError: a single record does not fit into the device's memory.
+
         """
-        module, records = self._arrays.module, indptr.size - 1
-        count = len(self._vectors)
-        best = module.full((records, self._k), NO_ITEM, module.int32)
-        scores = module.full((records, self._k), -module.inf, module.float32)
-        room = min(BATCH_BYTES, left_to_cupy(module) - self._fixed_bytes)
-        step, filled = max(1, room // self._bytes_of_a_record), min(self._k, count)
-        for first in range(0, records, step):
-            rows = slice(first, min(first + step, records))
-            starts = indptr[rows.start : rows.stop + 1]
-            owned = indices[int(starts[0]) : int(starts[-1])]
-            items, products = self._batch(starts - starts[0], owned, filled)
-            best[rows, :filled] = module.where(module.isinf(products), NO_ITEM, items).astype(module.int32)
-            scores[rows, :filled] = products.astype(module.float32)
-        return best, scores
+        cupy, records, indices = self._cupy, indptr.size - 1, indices.astype(np.int32, copy=False)
+        split, scratch_bytes = self._split(records, indices.size)
+        found = Lists(cupy.empty((records, self._k), np.int32), cupy.empty((records, self._k), np.float32))
+        strengths = cupy.ones(indices.size, np.float32)
+        for first, last in split:
+            part = Lists(*(each[first:last] for each in found))
+            self._fill(part, DeviceMatrix(indptr[first : last + 1], indices, strengths), scratch_bytes)
+        return found
 
-    def _batch(self, starts: Any, owned: Any, k: int) -> tuple[Any, Any]:
-        module, count = self._arrays.module, len(self._vectors)
-        products = self._fold_in(starts, owned) @ self._vectors.T
-        row = module.searchsorted(starts[1:], module.arange(owned.size), side="right")
-        products.reshape(-1)[row * count + owned] = -module.inf
-        return take_largest(module, products, k)
+    def _fill(self, lists: Lists, matrix: DeviceMatrix, scratch_bytes: int) -> None:
+        users = self._top.users(self._fold_in(matrix))
+        hidden = Hidden(matrix.pointers, matrix.indices, self._barred)
+        lists.items[:], lists.scores[:] = self._top.lists(users, hidden, scratch_bytes)
 
-    def _fold_in(self, starts: Any, owned: Any) -> Any:
-        """float64[n, factors]: by (Y'Y + alpha S'S + lambda I) x = (1 + alpha) S'1, S being what a record has."""
-        module, items, vectors = self._arrays.module, self._items, self._vectors
-        counts = starts[1:] - starts[:-1]
-        records, factors = counts.size, vectors.shape[1]
-        ones = module.ones(owned.size, module.float64)
-        rows = self._arrays.sparse.csr_matrix((ones, owned, starts), shape=(records, len(vectors)), copy=True)
-        systems = module.empty((records, factors, factors), module.float64)
-        gram = vectors.T @ vectors
-        for factor in range(factors):  # all at a time would take a square of factors for each item
-            systems[:, factor] = gram[factor] + items.alpha * (rows @ (vectors * vectors[:, factor : factor + 1]))
-        ridge = penalties(counts, len(vectors), items.alpha, items.regularization, items.scaling)
-        # A record without items has the vector 0, whatever its penalty.
-        ridge = module.where(counts > 0, module.asarray(ridge), 1.0)
-        systems += ridge[:, None, None] * module.eye(factors)
-        right = (1 + items.alpha) * (rows @ vectors)
-        return module.linalg.solve(systems, right[:, :, None])[:, :, 0]
+    def _split(self, records: int, entries: int) -> tuple[list[tuple[int, int]], int]:
+        """First and end of each batch of records, and the bytes for their scores."""
+        left = left_to_cupy(self._cupy) - self._fixed_bytes - 4 * entries - 8 * records * self._k
+        scratch_bytes = self._top.scratch_bytes(left)
+        return batches(np.arange(records + 1) * self._top.bytes_of_a_user, left - scratch_bytes), scratch_bytes
+
+    def _fold_in(self, matrix: DeviceMatrix) -> Any:
+        """float32[n, factors], solved to float32, as the CPU does it; what `users` needs later is no less memory."""
+        items, (count, factors) = self._items, self._items.vectors.shape
+        entries = matrix.pointers[1:] - matrix.pointers[:-1]
+        costs = penalties(entries, count, items.alpha, items.regularization, items.scaling)
+        solver = DeviceRowSolver(self._cupy, self._kernel, matrix, items.alpha, costs)
+        start = self._cupy.zeros((len(entries), factors), np.float32)
+        return solver.run(_STEPS, self._top.items, self._gram, start)[0]

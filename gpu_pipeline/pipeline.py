@@ -14,7 +14,6 @@ import pyarrow as pa
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.final_columns import NO_COLUMN
 from ..pipeline.needs import cuda_device, package
-from ..pipeline.rating_products import Arrays
 from ..pipeline.stages.pipeline import PHASES, PipelineAnswer, PipelineProblem
 from .device_explanations import LargestContributions
 from .device_forest import DeviceForest
@@ -42,7 +41,6 @@ def native_cuda(problem: PipelineProblem) -> Prepared[PipelineAnswer]:
     """
     import cudf
     import cupy
-    from cupyx.scipy import sparse
 
     counting = CountingCupy(cupy)
     watch = DevicePhases(counting, PHASES)
@@ -54,7 +52,7 @@ def native_cuda(problem: PipelineProblem) -> Prepared[PipelineAnswer]:
         evidence.reset()
         with watch.phase("read"):
             table = problem.read()
-        models = _Models(Arrays(counting, sparse), watch, problem)
+        models = _Models(counting, watch, problem)
         with watch.phase("matrix"):
             technologies = _technologies(counting, cudf, evidence, problem, table)
         with watch.phase("features"):
@@ -112,15 +110,15 @@ def _places(wanted: tuple[str, ...], names: tuple[str, ...]) -> np.ndarray:
 class _Models:
     """What is asked about records, on the device as long as a run lasts."""
 
-    def __init__(self, arrays: Arrays, watch: DevicePhases, problem: PipelineProblem) -> None:
-        self._cupy, self._watch = arrays.module, watch
+    def __init__(self, cupy: CountingCupy, watch: DevicePhases, problem: PipelineProblem) -> None:
+        self._cupy, self._watch = cupy, watch
         with watch.phase("predict"):
             forest = problem.forest()
-            self._forest = DeviceForest(arrays.module, forest)
+            self._forest = DeviceForest(cupy, forest)
         with watch.phase("shap"):
-            self._contributions = LargestContributions(arrays.module, forest, problem.explained)
+            self._contributions = LargestContributions(cupy, forest, problem.explained)
         with watch.phase("recommend"):
-            self._recommender = DeviceRecommender(arrays, problem.recommender, problem.recommendations)
+            self._recommender = DeviceRecommender(cupy, problem.recommender, problem.recommendations)
         self.least_scratch_bytes = max(self._contributions.least_scratch_bytes, self._recommender.least_scratch_bytes)
         answers = 4 + 8 * problem.explained
         self.answer_bytes = forest.outputs * answers + 8 * problem.recommendations

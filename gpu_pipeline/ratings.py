@@ -16,7 +16,10 @@ from ..pipeline.needs import cuda_device, package
 from ..pipeline.rating_models import KNN, BaselineSGD, RatingModel
 from ..pipeline.rating_products import Arrays, refuse_what_is_not_of_products
 from ..pipeline.stages.ratings import RatingsProblem
+from .device_memory import left_to_cupy
 from .device_ratings import Fold, estimates
+from .evidence import Evidence
+from .ratings_memory import planned
 
 
 def refuse_what_order_decides(model: RatingModel) -> None:
@@ -47,28 +50,34 @@ def cupy(problem: RatingsProblem) -> Prepared[np.ndarray]:
 
     Raises:
         UnsupportedModelError: as `refuse_what_order_decides`.
+        DeviceError: a fold does not fit into the device's memory.
 
     """
     refuse_what_order_decides(problem.model)
     import cupy
     from cupyx.scipy import sparse
 
-    arrays = Arrays(cupy, sparse)
-    data = problem.data
-    folds = [
-        (Fold.of(cupy, data.of(split.train), data.of(split.test)), cupy.asarray(split.test))
-        for split in problem.splits()
-    ]
-    last: list[Any] = []
+    data, splits = problem.data, list(problem.splits())
+    folds = [Fold.of(data.of(split.train), data.of(split.test)) for split in splits]
+    plan = planned(problem.model, folds, left_to_cupy(cupy) - 8 * len(data))
+    arrays = Arrays(cupy, sparse, plan.rows, plan.pairs)
+
+    def fold(number: int) -> tuple[Fold, Any]:
+        return folds[number].on(cupy), cupy.asarray(splits[number].test)
+
+    resident = [fold(number) for number in range(len(folds))] if plan.resident else []
+    evidence = Evidence(cupy)
+
+    def answer(found: Any, fold: Fold, places: Any) -> None:
+        found[places] = estimates(arrays, problem.model, fold)
 
     def run() -> Any:
+        evidence.reset()
         found = cupy.full(len(data), cupy.nan)
-        for fold, places in folds:
-            found[places] = estimates(arrays, problem.model, fold)
-        last[:] = [found]
+        for number in range(len(folds)):
+            # No name holds a fold: it is freed before the next one is copied.
+            answer(found, *(resident[number] if plan.resident else fold(number)))
+        evidence.see(found)
         return found
 
-    def ran_on() -> str:
-        return "cuda" if last and isinstance(last[0], cupy.ndarray) else "cpu"
-
-    return Prepared(run, cupy.cuda.Device().synchronize, lambda answer: answer.get(), ran_on=ran_on)
+    return Prepared(run, cupy.cuda.Device().synchronize, lambda answer: answer.get(), ran_on=evidence.ran_on)

@@ -11,17 +11,20 @@ from typing import Any, NamedTuple
 from .errors import UnsupportedModelError
 from .rating_models import KNN, NMF, RatingModel, SlopeOne
 
-ROWS = 256
-"""Rows whose sums are dense at a time: some 10 MB for each sum at MovieLens 1M's size."""
-PAIRS = 1 << 22
-"""Of something asked and a rating that tells of it, so many at a time, and those of one more that is asked."""
+ROWS, PAIRS = 256, 1 << 22
+"""At a time at most: some 10 MB for each dense sum at MovieLens 1M's size, and 32 MB for each number of a pair."""
 
 
 class Arrays(NamedTuple):
-    """Who computes: `numpy` and `scipy.sparse`, or `cupy` and `cupyx.scipy.sparse`."""
+    """Who computes: `numpy` and `scipy.sparse`, or `cupy` and `cupyx.scipy.sparse`; and how much at a time.
+
+    rows: whose sums are dense. pairs: of something asked and a rating that tells of it, and those of one more asked.
+    """
 
     module: Any
     sparse: Any
+    rows: int = ROWS
+    pairs: int = PAIRS
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,10 @@ def slope_estimates(arrays: Arrays, by_user: Grouped, by_item: Grouped, means: A
     rows, of_rows = (_matrix(arrays, by_item, values, by_user) for values in (ones, by_item.ratings))
     rated, of_rated = (_matrix(arrays, by_user, values, by_item) for values in (ones, by_user.ratings))
     found = means[users]
-    for block, asked in _blocks(module, items, by_item):
+    for block, asked in _blocks(arrays, items, by_item):
         common = (rows[block] @ rated).toarray()
         slopes = (of_rows[block] @ rated - rows[block] @ of_rated).toarray() / module.maximum(common, 1)
-        for part, pairs in _pairs(module, by_user, users[asked]):
+        for part, pairs in _pairs(arrays, by_user, users[asked]):
             row, other = (items[asked][part] - block.start)[pairs.owner], by_user.others[pairs.place]
             known = common[row, other] > 0
             total = _sums(module, pairs.owner, slopes[row, other], pairs.owners)
@@ -119,9 +122,9 @@ def neighbour_offsets(arrays: Arrays, near: Neighbourhood, xs: Any, ys: Any) -> 
     module, by_y, model = arrays.module, near.by_y, near.model
     similarities = _Similarities(arrays, near)
     found = module.full(xs.size, module.nan)
-    for block, asked in _blocks(module, xs, near.by_x):
+    for block, asked in _blocks(arrays, xs, near.by_x):
         similar = similarities.of(block)
-        for part, pairs in _pairs(module, by_y, ys[asked]):
+        for part, pairs in _pairs(arrays, by_y, ys[asked]):
             row = (xs[asked][part] - block.start)[pairs.owner]
             weights = similar[row, by_y.others[pairs.place]]
             nearest = _nearest(module, pairs.owner, weights, model.k)
@@ -129,7 +132,7 @@ def neighbour_offsets(arrays: Arrays, near: Neighbourhood, xs: Any, ys: Any) -> 
             terms = weights * (near.deviations[place] / near.spread[by_y.others[place]])
             total = _sums(module, owner, weights, pairs.owners)
             offset = _sums(module, owner, terms, pairs.owners) / module.where(total > 0, total, 1)
-            enough = module.bincount(owner, minlength=pairs.owners) >= model.min_k
+            enough = _sums(module, owner, module.ones_like(weights), pairs.owners) >= model.min_k
             here = slice(asked.start + part.start, asked.start + part.stop)
             found[here] = module.where(enough, offset * near.spread[xs[here]], module.nan)
     return found
@@ -226,14 +229,14 @@ class _Similarities:
         return similar
 
 
-def _blocks(module: Any, rows: Any, grouped: Grouped) -> Iterator[tuple[slice, slice]]:
-    """Of the grouped, `ROWS` at a time, and where they are among the rows asked for, ascending; none without any."""
-    count = len(grouped)
-    firsts = range(0, count, ROWS)
-    edges = module.searchsorted(rows, module.arange(0, count + ROWS, ROWS)).tolist()
+def _blocks(arrays: Arrays, rows: Any, grouped: Grouped) -> Iterator[tuple[slice, slice]]:
+    """Of the grouped, some at a time, and where they are among the rows asked for, ascending; none without any."""
+    count, step = len(grouped), arrays.rows
+    firsts = range(0, count, step)
+    edges = arrays.module.searchsorted(rows, arrays.module.arange(0, count + step, step)).tolist()
     for first, start, stop in zip(firsts, edges, edges[1:], strict=False):
         if start < stop:
-            yield slice(first, min(first + ROWS, count)), slice(start, stop)
+            yield slice(first, min(first + step, count)), slice(start, stop)
 
 
 @dataclass(frozen=True)
@@ -245,11 +248,12 @@ class _Pairs:
     place: Any
 
 
-def _pairs(module: Any, grouped: Grouped, asked: Any) -> Iterator[tuple[slice, _Pairs]]:
-    """The ratings of each that is asked for, at most some `PAIRS` at a time; each has one at least."""
+def _pairs(arrays: Arrays, grouped: Grouped, asked: Any) -> Iterator[tuple[slice, _Pairs]]:
+    """The ratings of each that is asked for, some at a time; each has one at least."""
+    module, most = arrays.module, arrays.pairs
     first = grouped.starts[asked]
     ends = module.cumsum(grouped.starts[asked + 1] - first)
-    edges = module.searchsorted(ends, module.arange(PAIRS, int(ends[-1]), PAIRS)).tolist()
+    edges = module.searchsorted(ends, module.arange(most, int(ends[-1]), most)).tolist()
     for start, stop in zip([0, *edges], [*edges, asked.size], strict=True):
         if start == stop:
             continue
@@ -274,6 +278,8 @@ def _nearest(module: Any, owner: Any, weights: Any, k: int) -> Any:
 
 def _sums(module: Any, owner: Any, terms: Any, owners: int) -> Any:
     """float64[owners]: the terms of each added up."""
+    if owner.size == 0:  # CuPy's bincount took their maximum before version 14
+        return module.zeros(owners)
     return module.bincount(owner, weights=terms, minlength=owners)
 
 

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from technobench.cpu_pipeline.rating_models import products
 from technobench.cpu_pipeline.ratings import batched_sparse, native
-from technobench.pipeline import rating_products, rating_reference
+from technobench.pipeline import rating_reference
 from technobench.pipeline.datasets.planted_ratings import RATINGS, USER_QUARTILES, USERS, counts_by_quartiles
 from technobench.pipeline.errors import InputError, UnsupportedModelError
 from technobench.pipeline.interactions import Ratings
@@ -241,8 +242,7 @@ def test_nmf_by_products_after_all_its_epochs(in_python):
 def test_products_do_not_depend_on_how_many_rows_and_pairs_are_taken_at_a_time(monkeypatch, name):
     problem = problem_of(name, k=7)
     whole = answer_of(VARIANTS["batched-sparse"], problem)
-    monkeypatch.setattr(rating_products, "ROWS", 7)
-    monkeypatch.setattr(rating_products, "PAIRS", 11)
+    monkeypatch.setattr(products, "ARRAYS", products.ARRAYS._replace(rows=7, pairs=11))
     np.testing.assert_allclose(answer_of(VARIANTS["batched-sparse"], problem), whole, rtol=0, atol=1e-12)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from gpu_kernels import PAGE, written
 from technobench.gpu_pipeline.device_rows import BYTES_OF_A_ROW, BYTES_OF_AN_ENTRY
 from technobench.gpu_pipeline.device_shap import ROWS_OF_A_BLOCK, FeatureColumns
+from technobench.gpu_pipeline.device_top_k import Selection
 from technobench.pipeline.datasets import catalogue
 from technobench.pipeline.scoring import ScoringProblem
 from technobench.pipeline.shap_tables import ShapTables
@@ -117,16 +118,64 @@ def works(of: Figures) -> list[Work]:
     ]
 
 
+SECTOR = 32
+"""Bytes of memory that the least write to a place of its own takes."""
+
+
+@dataclass(frozen=True)
+class ListFigures:
+    """What the work of lists depends on: per user on average ``owned`` items; lists of ``k``; ``columns`` explained."""
+
+    users: int
+    items: int
+    owned: float
+    columns: int
+    factors: int = 64
+    k: int = 10
+
+    @classmethod
+    def of(cls, problem: ScoringProblem, workload: Workload) -> "ListFigures":
+        """Of the records as users, and their technologies."""
+        matrix = workload.technologies().matrix
+        users, items = matrix.shape
+        return cls(users, items, matrix.nnz / users, len(problem.forest().used_features) + 1)
+
+
+def list_works(of: ListFigures) -> list[Work]:
+    """Of the kernels of top_k.cu. A row is read twice; a place is found by comparing it with all others."""
+    list_bytes, strands = 8 * of.k, Selection.of(of.k).strands
+    ranked = strands**2 + of.k**2
+    vectors = 4 * of.factors * (1 + of.k) + 8
+    return [
+        Work("hide_items", 8 + (4 + SECTOR) * of.owned, of.owned),
+        Work("select_best", 8 * of.items + vectors + list_bytes, 2 * of.items + ranked + 2 * of.factors * of.k),
+        Work("select_largest", 8 * of.columns + list_bytes, 2 * of.columns + ranked),
+    ]
+
+
+def list_table(of: ListFigures) -> Iterator[str]:
+    """The lines of the Markdown table."""
+    yield f"{of.users:,} users of {of.owned:.1f} of {of.items:,} items, {of.factors} factors, lists of {of.k}; for"
+    yield f"`select_largest` rows of {of.columns:,} contributions. The float32 scores themselves are cuBLAS's work:"
+    yield ""
+    yield from lines_of(list_works(of), of.users)
+
+
 def table(of: Figures) -> Iterator[str]:
     """The lines of the Markdown table."""
     yield f"{of.rows:,} rows of {of.entries:.1f} entries; {of.steps:,.0f} splits on the way down all trees;"
     yield f"{of.groups:,} groups of {of.questions:,} questions, {of.columns:,} columns of tables"
     yield f"({of.table_bytes / 2**20:.1f} MiB) in {of.segments:,} segments of {of.features:,} features:"
     yield ""
+    yield from lines_of(works(of), of.rows)
+
+
+def lines_of(works: list[Work], rows: int) -> Iterator[str]:
+    """A row of the Markdown table for each kernel."""
     yield "| kernel | bytes a row | operations a row | " + " | ".join(f"{card.name}, ms" for card in CARDS) + " |"
     yield "|---" * (3 + len(CARDS)) + "|"
-    for work in works(of):
-        least = " | ".join(f"{1e3 * work.seconds(of.rows, card):.3f}" for card in CARDS)
+    for work in works:
+        least = " | ".join(f"{1e3 * work.seconds(rows, card):.3f}" for card in CARDS)
         yield f"| `{work.kernel}` | {work.bytes:,.0f} | {work.operations:,.0f} | {least} |"
 
 
@@ -136,7 +185,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="into docs/gpu-kernels.md")
     chosen = parser.parse_args()
     workload = Workload(catalogue.get("seed", 1.0), {"trees": 500, "depth": 6})
-    lines = table(Figures.of(ScoringProblem.of(workload)))
+    problem = ScoringProblem.of(workload)
+    lines = [*table(Figures.of(problem)), "", *list_table(ListFigures.of(problem, workload))]
     if chosen.write:
         PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), lines, BEGIN, END), encoding="utf-8")
     else:

@@ -1,23 +1,62 @@
-// The k best items of each user from approximate scores, one block for each user; lists are exact.
+// The k greatest of each row, one block for each row: of a user's items by approximate scores, so that lists are exact, or
+// of columns by the size of what they hold.
 //
-// The greatest scores of disjoint strands of items: the k-th best of them is no more than the k-th best score of all, and
-// takes one pass to find. What is not below it by more than the rounding is scored again in float64, and put into its
-// place by counting what is better. So it does not matter in which order the atomics below gather the candidates.
+// The greatest of disjoint strands of a row: the k-th best of them is no more than the k-th best of all, and takes one pass
+// to find. What is not below it (by more than the rounding, of scores, which are then computed again in float64) is put
+// into its place by counting what is better. So it does not matter in which order the atomics below gather candidates.
 #include "ordered.cuh"
 
 constexpr int THREADS = 256;
-constexpr int ROUND = 512;  // items looked at between two barriers
+constexpr int ROUND = 512;  // columns looked at between two barriers
 constexpr int HIDDEN = -2139095040;  // -inf, `ordered`
 
 extern __shared__ double scratch[];
 
-// A user's candidates: `items` and what is settled of them, `kept`, change places.
+// What a user's items are chosen by: the product of float vectors in float64. Approximate ones tell who may be chosen;
+// `margin` is twice what they can be off.
+struct Products {
+    const float *approximate, *user, *vectors;
+    int factors;
+    double margin;
+
+    __device__ __forceinline__ int place(int item) const { return ordered(approximate[item]); }
+
+    // The least place of what is not hidden, and not below the number at `other` by more than the margin.
+    __device__ __forceinline__ int least(int other) const {
+        float limit = (float)((double)number_of(other) - margin);
+        return max(ordered(limit) - 1, HIDDEN + 1);  // it may have been rounded up
+    }
+
+    __device__ __forceinline__ double exact(int item) const {
+        const float* vector = vectors + (long long)item * factors;
+        double sum = 0;
+        for (int factor = 0; factor < factors; factor++) {
+            sum += widened(user[factor]) * widened(vector[factor]);  // a product is exact, fused or not
+        }
+        return sum;
+    }
+
+    __device__ __forceinline__ float told(int, double score) const { return score; }
+};
+
+// What columns are chosen by: the size of a float, as an integer of the same order.
+struct Sizes {
+    const float* values;
+
+    __device__ __forceinline__ int place(int column) const { return __float_as_int(values[column]) & 0x7fffffff; }
+
+    __device__ __forceinline__ int least(int other) const { return other; }
+
+    __device__ __forceinline__ double exact(int column) const { return place(column); }
+
+    __device__ __forceinline__ float told(int column, double) const { return values[column]; }
+};
+
+// A row's candidates: `columns` and what is settled of them, `kept`, change places; `told` is of a row of the answer.
 struct Candidates {
-    const float* user;
-    const float* vectors;
-    int factors, k;
     double* scores;
-    int *items, *kept;
+    int *columns, *kept;
+    float* told;
 };
 
 // Hides a user's own items and those barred for all: scores of -inf. One block for each of the users, float[users, m].
@@ -34,57 +73,42 @@ extern "C" __global__ void __launch_bounds__(THREADS) hide_items(
     for (long long at = pointers[blockIdx.x] + threadIdx.x; at < last; at += THREADS) own[owned[at]] = nothing;
 }
 
-// Fills maxima, int[strands]: the greatest of each strand, scores s, s + strands, ... of strand s, as `ordered`.
-__device__ __forceinline__ void find_maxima(const float* scores, int m, int strands, int* maxima) {
+// Fills maxima, int[strands]: the greatest place of each strand, columns s, s + strands, ... of strand s.
+template <class By> __device__ __forceinline__ void find_maxima(const By& by, int m, int strands, int* maxima) {
     for (int strand = threadIdx.x; strand < strands; strand += THREADS) {
         int greatest = HIDDEN;
-        for (int item = strand; item < m; item += strands) greatest = max(greatest, ordered(scores[item]));
+        for (int column = strand; column < m; column += strands) greatest = max(greatest, by.place(column));
         maxima[strand] = greatest;
     }
 }
 
-// The least place of what is not hidden, and not below the number at `place` by more than a margin.
-__device__ __forceinline__ int lowest(int place, double margin) {
-    float limit = (float)((double)number_of(place) - margin);
-    return max(ordered(limit) - 1, HIDDEN + 1);  // it may have been rounded up
-}
-
-// Scores `count` candidates as the definition says, and moves the best k of them, in order, to `kept`.
-__device__ __forceinline__ void settle(const Candidates& found, int count) {
-    for (int at = threadIdx.x; at < count; at += THREADS) {
-        const float* vector = found.vectors + (long long)found.items[at] * found.factors;
-        double sum = 0;
-        for (int factor = 0; factor < found.factors; factor++) {
-            sum += widened(found.user[factor]) * widened(vector[factor]);  // a product is exact, fused or not
-        }
-        found.scores[at] = sum;
-    }
+// Scores `count` candidates, and moves the best k of them, in order, to `kept`, and what is told of them to the answer.
+template <class By> __device__ __forceinline__ void settle(const By& by, int k, const Candidates& found, int count) {
+    for (int at = threadIdx.x; at < count; at += THREADS) found.scores[at] = by.exact(found.columns[at]);
     __syncthreads();
     for (int at = threadIdx.x; at < count; at += THREADS) {
         double score = found.scores[at];
-        int item = found.items[at], better = 0;
+        int column = found.columns[at], better = 0;
         for (int other = 0; other < count; other++) {
             double its = found.scores[other];
-            better += its > score || (its == score && found.items[other] < item);
+            better += its > score || (its == score && found.columns[other] < column);
         }
-        if (better < found.k) found.kept[better] = item;
+        if (better < k) {
+            found.kept[better] = column;
+            found.told[better] = by.told(column, score);
+        }
     }
     __syncthreads();
 }
 
-// Fills lists, int[n, k]: items by rank, -1 where a list has ended. One block for each of the n users; dynamic shared
-// memory: 16 * (k + 2 * ROUND) + 4 * strands bytes.
-//
-// scores: float[n, m], approximate; hidden ones are -inf. margins: double[n], twice what a score can be off. users, items:
-// float[n, factors] and float[m, factors], which scores are defined by. strands: no less than k.
-extern "C" __global__ void __launch_bounds__(THREADS) select_best(
-    const float* __restrict__ scores, const int m, const double* __restrict__ margins,
-    const float* __restrict__ users, const float* __restrict__ items, const int factors, const int k,
-    const int strands, int* __restrict__ lists) {
+// Fills a block's row of lists and told, int[n, width] and float[n, width]: the k greatest of m columns by rank, equal ones
+// by number; -1 and -inf where the list has ended, and from k on. Dynamic shared memory: 16 * (k + 2 * ROUND) +
+// 4 * strands bytes. strands: no less than k.
+template <class By> __device__ __forceinline__ void select(const By& by, const int m, const int k, const int strands,
+                                                           const int width, int* lists, float* told) {
     __shared__ int least, count;
-    const float* own = scores + (long long)blockIdx.x * m;
     int room = k + 2 * ROUND, *buffer = (int*)(scratch + room), *maxima = buffer + 2 * room;
-    find_maxima(own, m, strands, maxima);
+    find_maxima(by, m, strands, maxima);
     if (threadIdx.x == 0) count = 0;
     __syncthreads();
     for (int strand = threadIdx.x; strand < strands; strand += THREADS) {
@@ -92,28 +116,53 @@ extern "C" __global__ void __launch_bounds__(THREADS) select_best(
         for (int other = 0; other < strands; other++) {
             better += maxima[other] > greatest || (maxima[other] == greatest && other < strand);
         }
-        if (better == k - 1) least = lowest(greatest, margins[blockIdx.x]);
+        if (better == k - 1) least = by.least(greatest);
     }
     __syncthreads();
-    Candidates found = {users + (long long)blockIdx.x * factors, items, factors, k, scratch, buffer, buffer + room};
+    Candidates found = {scratch, buffer, buffer + room, told + (long long)blockIdx.x * width};
     int held = 0;
     for (int first = 0; first < m; first += ROUND) {
         if (held > k + ROUND) {  // no room for a round: far more than k are as good, by the bound
-            settle(found, held);
+            settle(by, k, found, held);
             int* settled = found.kept;
-            found.kept = found.items;
-            found.items = settled;
+            found.kept = found.columns;
+            found.columns = settled;
             if (threadIdx.x == 0) count = k;
             __syncthreads();
         }
-        for (int item = first + threadIdx.x; item < min(first + ROUND, m); item += THREADS) {
-            if (ordered(own[item]) >= least) found.items[atomicAdd(&count, 1)] = item;
+        for (int column = first + threadIdx.x; column < min(first + ROUND, m); column += THREADS) {
+            if (by.place(column) >= least) found.columns[atomicAdd(&count, 1)] = column;
         }
         __syncthreads();
         held = count;
         __syncthreads();
     }
-    settle(found, held);
-    int* list = lists + (long long)blockIdx.x * k;
-    for (int place = threadIdx.x; place < k; place += THREADS) list[place] = place < held ? found.kept[place] : -1;
+    settle(by, k, found, held);
+    int* list = lists + (long long)blockIdx.x * width;
+    for (int place = threadIdx.x; place < width; place += THREADS) {
+        bool filled = place < held;  // no more than k, where the answer is wider
+        list[place] = filled ? found.kept[place] : -1;
+        if (!filled) found.told[place] = number_of(HIDDEN);
+    }
+}
+
+// Fills lists and told, as `select`: items and their scores. One block for each of the n users.
+//
+// scores: float[n, m], approximate; hidden ones are -inf. margins: double[n], twice what a score can be off. users, items:
+// float[n, factors] and float[m, factors], which scores are defined by.
+extern "C" __global__ void __launch_bounds__(THREADS) select_best(
+    const float* __restrict__ scores, const int m, const double* __restrict__ margins,
+    const float* __restrict__ users, const float* __restrict__ items, const int factors, const int k,
+    const int strands, const int width, int* __restrict__ lists, float* __restrict__ told) {
+    const float *own = scores + (long long)blockIdx.x * m, *user = users + (long long)blockIdx.x * factors;
+    Products products = {own, user, items, factors, margins[blockIdx.x]};
+    select(products, m, k, strands, width, lists, told);
+}
+
+// Fills lists and told, as `select` with width = k: columns and their values, float[n, m], by size. One block for each row.
+extern "C" __global__ void __launch_bounds__(THREADS) select_largest(
+    const float* __restrict__ values, const int m, const int k, const int strands, int* __restrict__ lists,
+    float* __restrict__ told) {
+    Sizes sizes = {values + (long long)blockIdx.x * m};
+    select(sizes, m, k, strands, k, lists, told);
 }

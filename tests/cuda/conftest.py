@@ -1,10 +1,14 @@
 """Fixtures of the tests of the GPU side: what they need of the machine, and stand-ins for CuPy."""
 
 import gc
+import warnings
 
 import pytest
+from technobench.gpu_pipeline import device_memory as device_memory_module
+from technobench.pipeline.cuda_driver import Driver
 
 from . import emulator
+from .implicit_standin import COMPILED
 from .standin import StandIn, memory
 
 
@@ -38,3 +42,32 @@ def device_memory(monkeypatch):
         return memory
 
     return give
+
+
+class _FreeDevice(Driver):
+    def __init__(self, free):
+        self._free = free
+
+    def free_bytes(self):
+        return self._free
+
+
+@pytest.fixture
+def free_device(monkeypatch):
+    """Tells libraries that allocate by themselves of so many free bytes; one that asks another driver finds none."""
+
+    def give(free_bytes):
+        monkeypatch.setattr(device_memory_module, "driver", lambda: _FreeDevice(free_bytes))
+
+    return give
+
+
+@pytest.fixture
+def implicit_gpu(monkeypatch, free_device):
+    """`implicit.gpu` with what is compiled of it replaced."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import implicit.gpu
+    for name, value in COMPILED.items():
+        monkeypatch.setattr(implicit.gpu, name, value, raising=False)
+    free_device(1 << 30)

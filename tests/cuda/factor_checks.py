@@ -3,7 +3,8 @@
 import numpy as np
 import scipy.sparse as sp
 from technobench.gpu_pipeline.device_als import DeviceMatrix, DeviceRowSolver, RowKernel, gram
-from technobench.gpu_pipeline.device_top_k import DeviceTopK, Hidden
+from technobench.gpu_pipeline.device_largest import DeviceLargest
+from technobench.gpu_pipeline.device_top_k import SCORE_BYTES, DeviceTopK, Hidden
 
 
 def strengths_of(users, items, share, seed=0):
@@ -84,8 +85,8 @@ def near_ties(users, items, factors=17, seed=3):
 
 
 def best_lists(users, items, k, owned, barred):
-    """int32[n, k]: a full sort of float64 scores, each summed over the factors in order."""
-    found = np.full((len(users), k), -1, np.int32)
+    """int32[n, k] and float64[n, k]: a full sort of float64 scores, each summed over the factors in order."""
+    found, found_scores = np.full((len(users), k), -1, np.int32), np.full((len(users), k), -np.inf)
     scores = np.zeros((len(users), len(items)))
     for factor in range(users.shape[1]):
         scores += np.float64(users[:, factor, None]) * np.float64(items[:, factor])
@@ -94,15 +95,31 @@ def best_lists(users, items, k, owned, barred):
     for row in range(len(users)):
         order = np.argsort(-scores[row], kind="stable")
         order = order[~hidden[row, order]][:k]
-        found[row, : len(order)] = order
-    return found
+        found[row, : len(order)], found_scores[row, : len(order)] = order, scores[row, order]
+    return found, found_scores
 
 
-def assert_lists(cupy, users, items, k, owned=None, barred=()):
-    """Lists identical to those of a full sort."""
+def assert_lists(cupy, users, items, k, owned=None, barred=(), scratch_bytes=SCORE_BYTES):
+    """Lists identical to those of a full sort, and their scores."""
     shape = len(users), len(items)
     owned = strengths_of(*shape, 0.2) if owned is None else owned
     barred = np.array(barred, np.int32)
     top = DeviceTopK(cupy, items, k)
-    found = top.lists(top.users(users), Hidden.of(cupy, owned, barred)).get()
-    np.testing.assert_array_equal(found, best_lists(users, items, k, owned, barred))
+    found = top.lists(top.users(cupy.asarray(users)), Hidden.of(cupy, owned, cupy.asarray(barred)), scratch_bytes)
+    expected, scores = best_lists(users, items, k, owned, barred)
+    np.testing.assert_array_equal(found.items.get(), expected)
+    assert found.scores.dtype == np.float32
+    # The device takes the smallest floats for 0.
+    np.testing.assert_allclose(found.scores.get(), scores.astype(np.float32), rtol=0, atol=2**-126)
+
+
+def assert_largest(cupy, rows, columns, k, seed=0):
+    """Columns and values of a full sort by size: of few sizes and both signs, of one size, and of many sizes."""
+    generator = np.random.default_rng(seed)
+    few = generator.integers(-6, 7, (rows, columns)) / np.float32(8)
+    for values in (few, np.copysign(np.float32(3), few), generator.normal(size=(rows, columns)) * 1e-38):
+        values = values.astype(np.float32)
+        found = DeviceLargest(cupy, k).of(cupy.asarray(values))
+        expected = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :k]
+        np.testing.assert_array_equal(found.items.get(), expected)
+        np.testing.assert_array_equal(found.scores.get(), np.take_along_axis(values, expected, axis=1))

@@ -22,7 +22,7 @@ class csr_matrix:
             raise NotOnTheDevice(f"cupyx's CSR holds bool, float32, float64 and complex numbers, not {data.dtype}")
         if len(pointers) != shape[0] + 1 or pointers[-1] != len(indices) or len(data) != len(indices):
             raise NotOnTheDevice("the three arrays of a CSR matrix do not belong together")
-        self._parts = [each.copy() if copy else each for each in (data, indices, pointers)]
+        self._parts = [_on_host(Array(each.copy())) if copy else each for each in (data, indices, pointers)]
         self._shape = shape
 
     @classmethod

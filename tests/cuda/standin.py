@@ -221,10 +221,6 @@ class _Linalg:
     def eigh(values: Array) -> tuple[Array, Array]:
         return _on_device(tuple(np.linalg.eigh(_on_host(values))))
 
-    @staticmethod
-    def solve(systems: Array, right: Array) -> Array:
-        return Array(np.linalg.solve(_on_host(systems), _on_host(right)))
-
 
 class StandIn:
     """In the place of the module `cupy`; ``checked`` and ``seed`` are the emulator's."""

@@ -65,6 +65,7 @@ def test_shared_memory_is_what_a_launch_may_have_without_asking(resources):
         "find_patterns": device_rows.SHARED_BYTES,
         "improve_rows": device_als.MOST_SHARED_BYTES,
         "select_best": device_top_k.MOST_SHARED_BYTES,
+        "select_largest": device_top_k.MOST_SHARED_BYTES,
     }
     assert max(each.shared + dynamic.get(each.kernel, 0) for each in resources) <= emulator.SHARED_BYTES_UNASKED
 

@@ -11,7 +11,6 @@ from technobench.gpu_pipeline import predict, shap
 from technobench.gpu_pipeline.device_memory import batches, left_to_cupy
 from technobench.gpu_pipeline.device_rows import DeviceRows
 from technobench.gpu_pipeline.xgboost_memory import explained_at_a_time, scored_at_a_time
-from technobench.pipeline import cuda_driver
 from technobench.pipeline.device_limit import VARIABLE, device_environment, device_limit
 from technobench.pipeline.errors import DeviceError, InputError
 from technobench.pipeline.scoring import ScoringProblem
@@ -157,22 +156,12 @@ def test_xgboost_gets_as_many_records_as_fit(monkeypatch):
 
 @pytest.mark.parametrize("free", [6000, 1 << 30])
 @pytest.mark.parametrize(("module", "stage"), [(predict, Predict()), (shap, Shap())], ids=["predict", "shap"])
-def test_xgboost_answers_the_same_in_any_number_of_batches(monkeypatch, module, stage, free):
+def test_xgboost_answers_the_same_in_any_number_of_batches(monkeypatch, free_device, module, stage, free):
     problem = scoring_problem(300)
     monkeypatch.setattr(device_memory_module, "PLANNED_SHARE", 1.0)
-    monkeypatch.setattr(device_memory_module, "driver", lambda: Free(4 * len(problem.model) + free))
+    free_device(4 * len(problem.model) + free)
     prepared = module.xgboost_cuda(problem)
     assert stage.error(problem, prepared.fetch(prepared.run()), stage.reference(problem)) <= stage.tolerance
-
-
-class Free(cuda_driver.Driver):
-    """A driver of a device with so much free memory; XGBoost, which asks another one, will find none."""
-
-    def __init__(self, free):
-        self._free = free
-
-    def free_bytes(self):
-        return self._free
 
 
 def test_what_the_stand_in_counts_is_what_lives(device_memory):

@@ -1,7 +1,6 @@
 """ALS and top-k lists on the device, emulated: against dense solvers and full sorts, every access watched."""
 
 import sys
-import warnings
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from technobench.pipeline.stages.recommend import Recommend
 
 from ..test_stage_recommend import brute_force, cases, problem_of
 from .factor_checks import assert_lists, assert_rows, near_ties, strengths_of
-from .implicit_standin import COMPILED
 from .standin import StandIn
 
 CASES = cases()
@@ -155,12 +153,13 @@ def test_more_equal_scores_than_a_buffer_holds(checked_cupy):
 def test_vectors_of_any_length(cupy, scale):
     users, items = normal(4, 6), normal(400, 6, 1)
     users[1] *= 1e-20
+    users[2] *= 1e-42
+    users[3, :4] *= 1e-40
     assert_lists(cupy, users, (items * scale).astype(np.float32), 8)
 
 
-def test_users_that_are_served_some_at_a_time(monkeypatch, cupy):
-    monkeypatch.setattr(device_top_k, "SCORE_BYTES", 3 * 4 * 90)
-    assert_lists(cupy, normal(8, 5), normal(90, 5, 1), 6)
+def test_users_that_are_served_some_at_a_time(cupy):
+    assert_lists(cupy, normal(8, 5), normal(90, 5, 1), 6, scratch_bytes=512 + 3 * 4 * 90)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -178,16 +177,6 @@ def test_what_does_not_fit_is_refused(monkeypatch):
     monkeypatch.setenv("CUPY_TF32", "1")
     with pytest.raises(UnsupportedModelError, match="unset it"):
         device_top_k.DeviceTopK(StandIn(), normal(9, 2), 3)
-
-
-@pytest.fixture
-def implicit_gpu(monkeypatch):
-    """`implicit.gpu` with what is compiled of it replaced."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import implicit.gpu
-    for name, value in COMPILED.items():
-        monkeypatch.setattr(implicit.gpu, name, value, raising=False)
 
 
 @pytest.mark.parametrize("factors", [5, 32, 40])

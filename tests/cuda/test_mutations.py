@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from technobench.gpu_pipeline import cuda_source
 
-from .factor_checks import assert_lists, assert_rows, near_ties, strengths_of
+from .factor_checks import assert_largest, assert_lists, assert_rows, near_ties, strengths_of
 from .kernel_checks import assert_explanations, assert_scores, kind_of_model, random_forest, random_rows
 from .standin import StandIn
 
@@ -127,17 +127,41 @@ MUTATIONS = [
         "lists",
     ),
     Mutation("the best strand for the k-th", TOP, "better == k - 1", "better == 0", "lists"),
-    Mutation("no margin", TOP, "number_of(place) - margin", "number_of(place)", "lists"),
+    Mutation("no margin", TOP, "number_of(other) - margin", "number_of(other)", "lists"),
     Mutation("exact scores in float32", TOP, "double sum = 0;", "float sum = 0;", "lists"),
-    Mutation("ties to the higher number", TOP, "found.items[other] < item", "found.items[other] > item", "lists"),
+    Mutation(
+        "ties to the higher number", TOP, "found.columns[other] < column", "found.columns[other] > column", "lists"
+    ),
     Mutation("hidden items where nothing else is left", TOP, "HIDDEN + 1", "HIDDEN", "lists"),
     Mutation("an item barred for nobody", TOP, "at < barred_count", "at < barred_count - 1", "lists"),
     Mutation("a full buffer is not seen", TOP, "held > k + ROUND", "held > k + 9 * ROUND", "lists"),
-    Mutation("a settled buffer is read again", TOP, "found.items = settled;", "", "lists"),
+    Mutation("a settled buffer is read again", TOP, "found.columns = settled;", "", "lists"),
     Mutation(
         "no barrier before the next candidates", TOP, f"held = count;\n        {BARRIER}", "held = count;", "lists"
     ),
     Mutation("an atomic made plain", TOP, "atomicAdd(&count, 1)", "count++", "lists"),
+    Mutation("scores that are not told", TOP, "found.told[better] = by.told(column, score);", "", "lists"),
+    Mutation("no score where a list has ended", TOP, "if (!filled) found.told", "if (false) found.told", "lists"),
+    Mutation("rows of scores at another distance", TOP, "blockIdx.x * width};", "blockIdx.x * k};", "lists"),
+    Mutation("rows of lists at another distance", TOP, "lists + (long long)blockIdx.x * width", "lists", "lists"),
+    Mutation("values for their sizes", TOP, " & 0x7fffffff", "", "largest"),
+    Mutation(
+        "sizes for values",
+        TOP,
+        "double) const { return values[column]; }",
+        "double size) const { return __int_as_float((int)size); }",
+        "largest",
+    ),
+    Mutation("equal to the least left out", TOP, "by.place(column) >= least", "by.place(column) > least", "largest"),
+    Mutation("rows of values at another distance", TOP, "values + (long long)blockIdx.x * m", "values", "largest"),
+    Mutation("the last column left out", TOP, "min(first + ROUND, m)", "min(first + ROUND, m - 1)", "largest"),
+    Mutation(
+        "strands that begin late",
+        TOP,
+        "int column = strand; column < m",
+        "int column = 2 * strand; column < m",
+        "largest",
+    ),
 ]
 
 
@@ -165,10 +189,22 @@ def check_lists(cupy):
     assert_lists(cupy, *near_ties(3, 700), 10, barred=[3, 50])
     users, items = near_ties(2, 4)
     assert_lists(cupy, users, np.tile(items, (500, 1)), 7)
-    assert_lists(cupy, users, items, 4, barred=[1])
+    assert_lists(cupy, users, items, 6, barred=[1])
 
 
-CHECKS = {"scores": check_scores, "explanations": check_explanations, "rows": check_rows, "lists": check_lists}
+def check_largest(cupy):
+    """Fewer columns than strands and more, both signs, as many equal ones as a buffer does not hold."""
+    for rows, columns, k in ((3, 40, 10), (2, 700, 7), (1, 1500, 3)):
+        assert_largest(cupy, rows, columns, k)
+
+
+CHECKS = {
+    "scores": check_scores,
+    "explanations": check_explanations,
+    "rows": check_rows,
+    "lists": check_lists,
+    "largest": check_largest,
+}
 
 
 @pytest.fixture

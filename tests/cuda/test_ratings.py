@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from technobench.cpu_pipeline.ratings import native
 from technobench.gpu_pipeline import ratings
-from technobench.pipeline import rating_products
+from technobench.gpu_pipeline.ratings_memory import RatingsPlan
 from technobench.pipeline.errors import UnsupportedModelError
 from technobench.pipeline.interactions import Ratings
 from technobench.pipeline.rating_models import MODELS
@@ -77,8 +77,7 @@ def test_ratings_of_zero_users_and_items_met_once_and_pairs_repeated(answer_of):
 
 @pytest.mark.parametrize("name", ["slope-one", "knn-z-score"])
 def test_some_rows_and_pairs_at_a_time(monkeypatch, answer_of, name):
-    monkeypatch.setattr(rating_products, "ROWS", 7)
-    monkeypatch.setattr(rating_products, "PAIRS", 11)
+    monkeypatch.setattr(ratings, "planned", lambda *_: RatingsPlan(True, rows=7, pairs=11))
     assert_right(answer_of, problem_of(name))
 
 

@@ -13,7 +13,8 @@ CARDS = ((600e9, 31.2e12), (2039e9, 19.5e12), (3350e9, 66.9e12))
 def test_the_times_follow_from_bytes_and_operations():
     number = r" ([\d.,]+) \|"
     rows = re.findall(rf"^\| `(\w+)` \|{5 * number}$", ROOFLINE, re.MULTILINE)
-    assert {row[0] for row in rows} == {"score_rows", "find_patterns", "add_columns", "write_rows"}
+    scored, listed = {"score_rows", "find_patterns", "add_columns", "write_rows"}, {"hide_items", "select_best"}
+    assert {row[0] for row in rows} == scored | listed | {"select_largest"}
     for _, moved, done, *told in rows:
         size, operations = (41_776 * int(number.replace(",", "")) for number in (moved, done))
         for (bandwidth, arithmetic), milliseconds in zip(CARDS, told, strict=True):

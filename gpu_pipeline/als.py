@@ -1,24 +1,30 @@
 """ALS on the GPU. All variants start from the stage's vectors.
 
 - implicit-cuda: `implicit` on the GPU, three conjugate-gradient steps a row
-- native-cuda-exact: every row to float32, by the coordinates and the steps of the CPU's `native-exact`
+- native-cuda-cholesky: every row exactly, by its normal equations, in the coordinates of the CPU's `native-exact`
+- native-cuda-exact: every row to float32, by the steps of `native-exact`: on paper a half to a third of the operations
 - native-cuda: three steps of the same, as the CPU's `native`
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.errors import UnsupportedModelError
 from ..pipeline.needs import cuda_device, package
 from ..pipeline.stages.als import AlsAnswer, AlsProblem, loss, refuse_frequency, with_values
-from .device_als import DeviceMatrix, DeviceRowSolver, RowKernel, gram
-from .implicit_cuda import implicit_with_cuda, loaded
+from .als_kernels import UNTIL_SOLVED, Cholesky, ConjugateGradients, Part, RowKernel
+from .als_memory import AlsMemory
+from .device_als import DeviceRowSolver, PartsFromHost, gram, transposed
+from .device_memory import left_to_others, too_large
+from .device_rows import DeviceRows
+from .evidence import Evidence
+from .implicit_cuda import bytes_needed, implicit_with_cuda, loaded
 
 _STEPS = 3
-_STEPS_EXACT = 1000
-"""Rows are solved long before, and stop (kernels/als_rows.cu)."""
 _WARP = 32
 _MOST_THREADS = 1024
 
@@ -42,6 +48,9 @@ def implicit_cuda(problem: AlsProblem) -> Prepared[AlsAnswer]:
     extra = problem.extra_confidences()
     confidences = with_values(extra, 1 + extra.data)
     starts = [np.pad(vectors, [(0, 0), (0, filling)]) for vectors in (problem.user_start, problem.item_start)]
+    needed, left = bytes_needed(problem, problem.factors + filling), left_to_others()
+    if needed > left:
+        raise too_large("implicit, which does not split its work,", needed, left)
     every = [np.arange(len(vectors), dtype=np.int32) for vectors in starts]
     last: list[Any] = []
 
@@ -71,48 +80,64 @@ def implicit_cuda(problem: AlsProblem) -> Prepared[AlsAnswer]:
     return Prepared(run, fetch=fetch, ran_on=where)
 
 
-def _native(problem: AlsProblem, steps: int) -> Prepared[AlsAnswer]:
-    """Strengths and the vectors to start from lie on the device when the set-up is over, the answer after a run."""
+def _native(problem: AlsProblem, kernel_of: Callable[[Any], RowKernel]) -> Prepared[AlsAnswer]:
+    """Strengths and the vectors to start from lie on the device when the set-up is over, the answer after a run.
+
+    Strengths that do not fit beside the vectors come part by part in a run (`AlsMemory`).
+    """
     import cupy
 
     strengths, (user_penalties, item_penalties) = problem.strengths, problem.penalties()
     confidence = strengths.nnz + problem.alpha * float(strengths.data.sum(dtype=np.float64))
-    matrix = DeviceMatrix.of(cupy, strengths)
+    kernel = kernel_of(cupy)
+    memory = AlsMemory.of(cupy, problem, kernel)
+    matrix = DeviceRows.copied(cupy, strengths, 0, strengths.shape[0]) if memory.whole else None
     starts = cupy.asarray(problem.user_start), cupy.asarray(problem.item_start)
     costs = cupy.asarray(user_penalties)
-    kernel = RowKernel(cupy, problem.factors)
-    last: list[Any] = []
+    evidence = Evidence(cupy)
+
+    def sides() -> tuple[Iterable[Part], Iterable[Part]]:
+        if matrix is not None:
+            by_items = transposed(cupy, matrix, strengths.shape[1])
+            return [Part.of(cupy, matrix)], [Part.of(cupy, by_items)]
+        by_items = sp.csr_matrix(strengths.T)
+        return PartsFromHost(cupy, strengths, memory.users), PartsFromHost(cupy, by_items, memory.items)
 
     def run() -> tuple[Any, Any, Any]:
+        evidence.reset()
         users, items = starts
-        user_rows = DeviceRowSolver(cupy, kernel, matrix, problem.alpha, user_penalties)
-        by_items = matrix.transposed(cupy, strengths.shape[1])
-        item_rows = DeviceRowSolver(cupy, kernel, by_items, problem.alpha, item_penalties)
+        user_rows, item_rows = (
+            DeviceRowSolver(cupy, kernel, parts, problem.alpha, penalties, memory.scratch_bytes)
+            for parts, penalties in zip(sides(), (user_penalties, item_penalties), strict=True)
+        )
         losses = cupy.empty(problem.iterations, np.float64)
         for iteration in range(problem.iterations):
-            users, _ = user_rows.run(steps, items, gram(cupy, items), users)
-            items, rest = item_rows.run(steps, users, gram(cupy, users), items)
+            users, _ = user_rows.run(items, gram(cupy, items), users)
+            items, rest = item_rows.run(users, gram(cupy, users), items)
             lengths = (users * users).sum(axis=1, dtype=np.float64)
             losses[iteration] = rest + confidence + (costs * lengths).sum()
-        last[:] = [users]
+        evidence.see(users, items)
         return users, items, losses
-
-    def where() -> str:
-        return "cuda" if last and isinstance(last[0], cupy.ndarray) else "cpu"
 
     def fetch(answer: tuple[Any, Any, Any]) -> AlsAnswer:
         return AlsAnswer(*(each.get() for each in answer))
 
-    return Prepared(run, cupy.cuda.Device().synchronize, fetch, ran_on=where)
+    return Prepared(run, cupy.cuda.Device().synchronize, fetch, ran_on=evidence.ran_on)
+
+
+@variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
+def native_cuda_cholesky(problem: AlsProblem) -> Prepared[AlsAnswer]:
+    """A block a row, its normal equations factorised in shared memory, in coordinates where float32 does for them."""
+    return _native(problem, lambda cupy: Cholesky(cupy, problem.factors))
 
 
 @variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
 def native_cuda_exact(problem: AlsProblem) -> Prepared[AlsAnswer]:
     """A block a row, conjugate gradients in shared memory until every row is solved to float32."""
-    return _native(problem, _STEPS_EXACT)
+    return _native(problem, lambda cupy: ConjugateGradients(cupy, problem.factors, UNTIL_SOLVED))
 
 
 @variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
 def native_cuda(problem: AlsProblem) -> Prepared[AlsAnswer]:
     """A block a row, three conjugate-gradient steps in coordinates where Y'Y + lambda is 1: no dense product."""
-    return _native(problem, _STEPS)
+    return _native(problem, lambda cupy: ConjugateGradients(cupy, problem.factors, _STEPS))

@@ -1,81 +1,27 @@
-"""Half an iteration of ALS on the device: the CPU's coordinates by CuPy, the rows by kernels/als_rows.cu."""
+"""Half an iteration of ALS on the device: the CPU's coordinates by CuPy, the rows by a kernel of our own."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from ..pipeline.errors import UnsupportedModelError
-from .cuda_source import THREADS, load
+from .als_kernels import Part, RowKernel, Side
+from .device_rows import DeviceRows
 
 PARTS = 64
 """Of a Gram matrix: sums of float32 over so many parts of the vectors are added in float64."""
-USUAL_SHARED_BYTES, MOST_SHARED_BYTES = 24 << 10, 40 << 10
-"""Of a block: so that several share a multiprocessor, and what every device has, less the kernel's own variables."""
-FEWEST_TILE_ENTRIES = 8
-"""Below it a block takes all of the shared memory that it can have."""
-BANKS_OF_AN_ENTRY = 8
-"""Entries that a warp multiplies together are an odd multiple of this apart: they lie in different banks."""
+SQUARES = 16
+"""Of float64, factors x factors, at once: Gram matrix, eigenvectors, changes of coordinates, and what makes them."""
 
 
-class Tile(NamedTuple):
-    """How a block of als_rows.cu uses its shared memory; for vectors of ``width`` floats."""
-
-    width: int
-    entries: int
-    stride: int
-    groups: int
-
-    @classmethod
-    def of(cls, width: int) -> "Tile":
-        """The tile for vectors of so many factors.
-
-        Raises:
-            UnsupportedModelError: a block's shared memory does not hold what a row needs.
-
-        """
-        stride = (-(-width // BANKS_OF_AN_ENTRY) | 1) * BANKS_OF_AN_ENTRY
-        groups = max(1, THREADS // width)
-        rest = (3 + groups) * width
-        entries = (USUAL_SHARED_BYTES // 4 - rest) // (stride + 1)
-        if entries < FEWEST_TILE_ENTRIES:
-            entries = (MOST_SHARED_BYTES // 4 - rest) // (stride + 1)
-        if entries < 1:
-            raise UnsupportedModelError(
-                f"vectors of {width} factors do not fit into a block's shared memory; choose at most "
-                f"{MOST_SHARED_BYTES // 4 // 5 - 2 * BANKS_OF_AN_ENTRY} factors, or use a variant on the CPU"
-            )
-        return cls(width, entries, stride, groups)
-
-    @property
-    def shared_bytes(self) -> int:
-        """Bytes of dynamic shared memory of a block."""
-        return 4 * ((3 + self.groups) * self.width + self.entries * (self.stride + 1))
-
-    def arguments(self) -> tuple[np.int32, np.int32, np.int32]:
-        """What the kernel takes."""
-        return np.int32(self.entries), np.int32(self.stride), np.int32(self.groups)
-
-
-class DeviceMatrix(NamedTuple):
-    """Strengths as CSR on the device: pointers int64[rows + 1], indices int32, data float32."""
-
-    pointers: Any
-    indices: Any
-    data: Any
-
-    @classmethod
-    def of(cls, cupy: Any, matrix: sp.csr_matrix) -> "DeviceMatrix":
-        """Copy a canonical CSR matrix of float32 to the device."""
-        arrays = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data
-        return cls(*map(cupy.asarray, arrays))
-
-    def transposed(self, cupy: Any, columns: int) -> "DeviceMatrix":
-        """The same by columns; entries of a column stay in the order of rows."""
-        order = cupy.argsort(self.indices)  # CuPy's is stable
-        rows = cupy.searchsorted(self.pointers, cupy.arange(self.indices.size), side="right") - 1
-        pointers = cupy.searchsorted(self.indices[order], cupy.arange(columns + 1, dtype=np.int32), side="left")
-        return DeviceMatrix(pointers.astype(np.int64), rows.astype(np.int32)[order], self.data[order])
+def transposed(cupy: Any, rows: DeviceRows, columns: int) -> DeviceRows:
+    """The same by columns; entries of a column stay in the order of rows."""
+    order = cupy.argsort(rows.indices)  # CuPy's is stable
+    pointers = cupy.searchsorted(rows.indices[order], cupy.arange(columns + 1, dtype=np.int32), side="left")
+    places = cupy.searchsorted(rows.indptr, cupy.arange(rows.indices.size), side="right") - 1
+    return DeviceRows(pointers.astype(np.int64), places.astype(np.int32)[order], rows.data[order])
 
 
 def gram(cupy: Any, vectors: Any) -> Any:
@@ -89,43 +35,48 @@ def gram(cupy: Any, vectors: Any) -> Any:
     return total
 
 
-class RowKernel:
-    """The kernel of als_rows.cu, compiled, for vectors of so many factors."""
+@dataclass(frozen=True)
+class PartsFromHost:
+    """The rows of a side that do not fit on the device together: each time they are wanted, copied part by part.
 
-    def __init__(self, cupy: Any, factors: int) -> None:
-        """Compile it.
+    matrix: CSR, float32. split: first and end of each part.
+    """
 
-        Raises:
-            UnsupportedModelError: as `Tile.of`.
+    cupy: Any
+    matrix: sp.csr_matrix
+    split: list[tuple[int, int]]
 
-        """
-        self._tile = Tile.of(factors)
-        self._improve_rows = load(cupy, "als_rows.cu").get_function("improve_rows")
-
-    def __call__(self, steps: int, matrix: tuple, vectors: Any, coordinates: tuple, found: Any, costs: Any) -> None:
-        """Launch it; ``matrix`` and ``coordinates`` are its arguments before and after the vectors' width."""
-        arguments = np.int32(steps), *matrix, vectors, np.int32(self._tile.width), *coordinates
-        arguments = (*arguments, *self._tile.arguments(), found, costs)
-        self._improve_rows((len(found),), (THREADS,), arguments, shared_mem=self._tile.shared_bytes)
+    def __iter__(self) -> Iterator[Part]:
+        for first, last in self.split:
+            # No name holds a part: it is freed before the next one is copied.
+            yield Part.of(self.cupy, DeviceRows.copied(self.cupy, self.matrix, first, last), first)
 
 
 class DeviceRowSolver:
     """The rows of one side, to be solved again and again for other vectors of the other side."""
 
-    def __init__(self, cupy: Any, kernel: RowKernel, matrix: DeviceMatrix, alpha: float, penalties: np.ndarray) -> None:
-        """Take the strengths, rows x others, alpha of c = 1 + alpha r, and float64[rows] lambda of each row."""
-        self._cupy, self._kernel = cupy, kernel
+    def __init__(
+        self,
+        cupy: Any,
+        kernel: RowKernel,
+        parts: Iterable[Part],
+        alpha: float,
+        penalties: np.ndarray,
+        scratch_bytes: int = 0,
+    ) -> None:
+        """Take the strengths, rows x others, alpha of c = 1 + alpha r, and float64[rows] lambda of each row.
+
+        ``scratch_bytes``: as the kernel has it.
+        """
+        self._cupy, self._kernel, self._parts, self._alpha = cupy, kernel, parts, alpha
         self._penalty = float(penalties.min()) if len(penalties) else 1.0
         self._excess = cupy.asarray((penalties - self._penalty).astype(np.float32))
-        # The longest rows first: blocks begin in order, and none of them is to be long and the last.
-        lengths = matrix.pointers[1:] - matrix.pointers[:-1]
-        self._matrix = cupy.argsort(-lengths).astype(np.int32), *matrix, np.float32(alpha)
+        self._scratch_bytes = scratch_bytes
 
-    def run(self, steps: int, others: Any, others_gram: Any, own: Any) -> tuple[Any, Any]:
-        """New vectors by conjugate gradients from ``own``, float32[rows, factors].
+    def run(self, others: Any, others_gram: Any, own: Any) -> tuple[Any, Any]:
+        """New vectors from ``own``, float32[rows, factors].
 
         Args:
-            steps: at most so many a row.
             others: float32[others, factors].
             others_gram: float64[factors, factors], `gram` of them.
             own: float32[rows, factors].
@@ -136,11 +87,22 @@ class DeviceRowSolver:
 
         """
         cupy = self._cupy
+        to, back, inverse = self._coordinates(others_gram)
+        side = Side(self._alpha, cupy.matmul(others, back), inverse, self._excess)
+        found, costs = cupy.matmul(own, to), cupy.empty(len(own), np.float64)
+        for part in self._parts:
+            rows = slice(part.first, part.first + len(part.rows))
+            if len(part.rows):
+                self._kernel(part, side, found[rows], costs[rows], self._scratch_bytes)
+            del part
+        return cupy.matmul(found, back.T), costs.sum()
+
+    def _coordinates(self, others_gram: Any) -> tuple[Any, Any, Any]:
+        """float32[factors, width] twice and float32[width]: as `Coordinates` of the CPU's row solver."""
+        cupy = self._cupy
         values, basis = cupy.linalg.eigh(others_gram)
         scale = cupy.sqrt(cupy.maximum(values, 0) + self._penalty)
-        to, back = (basis * scale).astype(np.float32), (basis / scale).astype(np.float32)
-        inverse = (1 / (scale * scale)).astype(np.float32)
-        found, costs = cupy.matmul(own, to), cupy.empty(len(own), np.float64)
-        if len(own):
-            self._kernel(steps, self._matrix, cupy.matmul(others, back), (self._excess, inverse), found, costs)
-        return cupy.matmul(found, back.T), costs.sum()
+        filled = [(0, 0), (0, self._kernel.width - len(others_gram))]
+        to, back = (cupy.pad(each, filled) for each in (basis * scale, basis / scale))
+        inverse = cupy.pad(1 / (scale * scale), filled[1])
+        return to.astype(np.float32), back.astype(np.float32), inverse.astype(np.float32)

@@ -64,9 +64,7 @@ def copied(cupy: Any, arrays: Iterable[np.ndarray]) -> list[Any]:
     arrays = list(arrays)
     needed, left = allocated(*arrays), left_to_cupy(cupy)
     if needed > left:
-        raise DeviceError(
-            f"the model takes {told(needed)} of the device's memory, of which {told(left)} are left: {MORE}"
-        )
+        raise too_large("the model", needed, left)
     return [cupy.asarray(array) for array in arrays]
 
 
@@ -85,10 +83,7 @@ def batches(bytes_before: np.ndarray, left: int) -> list[tuple[int, int]]:
         end = int(np.searchsorted(bytes_before, bytes_before[start] + left, side="right")) - 1
         if end <= start:
             needed = int(bytes_before[start + 1] - bytes_before[start])
-            raise DeviceError(
-                f"record {start} takes {told(needed)} of the device's memory, of which {told(max(0, left))} are "
-                f"left: {MORE}"
-            )
+            raise too_large(f"record {start}", needed, left)
         ends.append(end)
     return list(itertools.pairwise(ends)) or [(0, 0)]
 
@@ -98,6 +93,12 @@ def bytes_before(counts: np.ndarray, each: int, per_record: int) -> np.ndarray:
     return np.append(0, np.cumsum(counts.astype(np.int64) * each + per_record))
 
 
-def told(size: int) -> str:
-    """Bytes for people."""
+def too_large(what: str, needed: int, left: int) -> DeviceError:
+    """The error for what takes more bytes than are left."""
+    return DeviceError(
+        f"{what} takes {_told(needed)} of the device's memory, of which {_told(max(0, left))} are left: {MORE}"
+    )
+
+
+def _told(size: int) -> str:
     return f"{size / 2**20:.1f} MiB" if size >= 1 << 20 else f"{size / 2**10:.1f} KiB"

@@ -6,14 +6,12 @@ import numpy as np
 
 from ..pipeline.item_vectors import ItemVectors
 from ..pipeline.stages.als import penalties
-from .device_als import DeviceMatrix, DeviceRowSolver, RowKernel, gram
+from .als_kernels import UNTIL_SOLVED, ConjugateGradients, Part
+from .device_als import SQUARES, DeviceRowSolver, gram
 from .device_memory import BLOCK, batches, left_to_cupy
+from .device_rows import DeviceRows
 from .device_top_k import DeviceTopK, Hidden, Lists
 
-_STEPS = 1000
-"""Rows are solved long before, and stop (kernels/als_rows.cu)."""
-_SQUARES = 12
-"""Of float64, factors x factors: the Gram matrix, its eigenvectors and what cuSOLVER finds them with."""
 _ARRAYS = 24
 
 
@@ -24,17 +22,17 @@ class DeviceRecommender:
         """Copy the vectors and compile the kernels; ``k``: items of a list.
 
         Raises:
-            UnsupportedModelError: as `DeviceTopK` and `RowKernel`.
+            UnsupportedModelError: as `DeviceTopK` and `ConjugateGradients`.
             DeviceError: the vectors do not fit into the device's memory.
 
         """
         self._cupy, self._items, self._k = cupy, items, k
-        self._kernel = RowKernel(cupy, items.vectors.shape[1])
+        self._kernel = ConjugateGradients(cupy, items.vectors.shape[1], UNTIL_SOLVED)
         self._top = DeviceTopK(cupy, items.vectors, k)
         self._gram = gram(cupy, self._top.items)
         self._barred = cupy.empty(0, np.int32)
         count, factors = items.vectors.shape
-        self._fixed_bytes = 4 * count * factors + 8 * _SQUARES * factors**2 + _ARRAYS * BLOCK
+        self._fixed_bytes = 4 * count * factors + 8 * SQUARES * factors**2 + _ARRAYS * BLOCK
 
     @property
     def least_scratch_bytes(self) -> int:
@@ -58,12 +56,12 @@ class DeviceRecommender:
         strengths = cupy.ones(indices.size, np.float32)
         for first, last in split:
             part = Lists(*(each[first:last] for each in found))
-            self._fill(part, DeviceMatrix(indptr[first : last + 1], indices, strengths), scratch_bytes)
+            self._fill(part, DeviceRows(indptr[first : last + 1], indices, strengths), scratch_bytes)
         return found
 
-    def _fill(self, lists: Lists, matrix: DeviceMatrix, scratch_bytes: int) -> None:
-        users = self._top.users(self._fold_in(matrix))
-        hidden = Hidden(matrix.pointers, matrix.indices, self._barred)
+    def _fill(self, lists: Lists, records: DeviceRows, scratch_bytes: int) -> None:
+        users = self._top.users(self._fold_in(records))
+        hidden = Hidden(records.indptr, records.indices, self._barred)
         lists.items[:], lists.scores[:] = self._top.lists(users, hidden, scratch_bytes)
 
     def _split(self, records: int, entries: int) -> tuple[list[tuple[int, int]], int]:
@@ -72,11 +70,11 @@ class DeviceRecommender:
         scratch_bytes = self._top.scratch_bytes(left)
         return batches(np.arange(records + 1) * self._top.bytes_of_a_user, left - scratch_bytes), scratch_bytes
 
-    def _fold_in(self, matrix: DeviceMatrix) -> Any:
+    def _fold_in(self, records: DeviceRows) -> Any:
         """float32[n, factors], solved to float32, as the CPU does it; what `users` needs later is no less memory."""
         items, (count, factors) = self._items, self._items.vectors.shape
-        entries = matrix.pointers[1:] - matrix.pointers[:-1]
+        entries = records.indptr[1:] - records.indptr[:-1]
         costs = penalties(entries, count, items.alpha, items.regularization, items.scaling)
-        solver = DeviceRowSolver(self._cupy, self._kernel, matrix, items.alpha, costs)
-        start = self._cupy.zeros((len(entries), factors), np.float32)
-        return solver.run(_STEPS, self._top.items, self._gram, start)[0]
+        solver = DeviceRowSolver(self._cupy, self._kernel, [Part.of(self._cupy, records)], items.alpha, costs)
+        start = self._cupy.zeros((len(records), factors), np.float32)
+        return solver.run(self._top.items, self._gram, start)[0]

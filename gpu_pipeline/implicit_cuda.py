@@ -7,6 +7,7 @@ from types import ModuleType
 
 from ..pipeline.errors import UnsupportedModelError
 from ..pipeline.needs import Need
+from ..pipeline.stages.als import AlsProblem
 
 FIRST_RMM, LAST_RMM = (26, 2), (26, 4)
 """Releases of RMM that `implicit` 0.7.3 links with; cuDF wants later ones, so that it needs an environment apart."""
@@ -45,3 +46,15 @@ def loaded() -> ModuleType:
         reasons = "; ".join(str(each.message) for each in told) or "it says no reason"
         raise UnsupportedModelError(f"implicit's CUDA extension does not load: {reasons} ({_ADVICE})")
     return implicit.gpu
+
+
+def bytes_needed(problem: AlsProblem, width: int) -> int:
+    """Bytes of device memory of a fit with vectors of so many factors: a model of it, never measured.
+
+    The matrix by users and by items; the vectors of both sides, and of each iteration a copy of them, taken by numbers;
+    the Gram matrix of each side. All numbers are of 4 bytes.
+    """
+    users, items = problem.strengths.shape
+    matrices = 2 * 2 * problem.strengths.nnz + users + items + 2
+    vectors = (users + items) * (1 + width * (1 + problem.iterations))
+    return 4 * (matrices + vectors + 2 * width**2)

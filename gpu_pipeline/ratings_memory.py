@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..pipeline.errors import DeviceError
 from ..pipeline.rating_models import KNN, NMF, RatingModel
 from ..pipeline.rating_products import PAIRS, ROWS
-from .device_memory import BLOCK, MORE, told
+from .device_memory import BLOCK, too_large
 from .device_ratings import Fold
 
 _RATING, _ASKED = 256, 96
@@ -43,10 +42,8 @@ def planned(model: RatingModel, folds: Sequence[Fold], left: int) -> RatingsPlan
     always = max(_bytes_to_work(model, fold) for fold in folds) + _ARRAYS * BLOCK
     one_by_one = RatingsPlan(False, *_at_a_time(model, folds, left - always - max(sizes)))
     if min(one_by_one[1:]) < 1:
-        raise DeviceError(
-            f"a fold of {max(len(fold.ratings) for fold in folds)} ratings takes {told(always + max(sizes))} of the "
-            f"device's memory, and more for sums, of which {told(max(0, left))} are left: {MORE}"
-        )
+        what = f"a fold of {max(len(fold.ratings) for fold in folds)} ratings, without its sums,"
+        raise too_large(what, always + max(sizes), left)
     all_at_once = RatingsPlan(True, *_at_a_time(model, folds, left - always - sum(sizes)))
     return all_at_once if all_at_once[1:] == one_by_one[1:] else one_by_one
 

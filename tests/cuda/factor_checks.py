@@ -2,8 +2,10 @@
 
 import numpy as np
 import scipy.sparse as sp
-from technobench.gpu_pipeline.device_als import DeviceMatrix, DeviceRowSolver, RowKernel, gram
+from technobench.gpu_pipeline.als_kernels import Cholesky, ConjugateGradients, Part
+from technobench.gpu_pipeline.device_als import DeviceRowSolver, gram
 from technobench.gpu_pipeline.device_largest import DeviceLargest
+from technobench.gpu_pipeline.device_rows import DeviceRows
 from technobench.gpu_pipeline.device_top_k import SCORE_BYTES, DeviceTopK, Hidden
 
 
@@ -57,22 +59,32 @@ def loss_of(strengths, others, found, alpha, penalties):
     return total - np.sum((1 + alpha * dense)[dense > 0])
 
 
-def assert_rows(cupy, strengths, factors, steps=1000, alpha=4.0, seed=1, penalties=None):
-    """Vectors and loss of half an iteration; to the end by a dense solver, of few steps by the same in float64."""
+def solver_of(cupy, kernel, strengths, alpha, penalties, scratch_bytes=0):
+    """For all rows at once."""
+    parts = [Part.of(cupy, DeviceRows.copied(cupy, strengths, 0, strengths.shape[0]))]
+    return DeviceRowSolver(cupy, kernel, parts, alpha, penalties, scratch_bytes)
+
+
+def assert_rows(cupy, strengths, factors, steps=1000, alpha=4.0, seed=1, penalties=None, blocks=0, error=2e-4):
+    """Vectors and loss of half an iteration; to the end by a dense solver, of few steps by the same in float64.
+
+    By conjugate gradients, or, where there are ``blocks``, by Cholesky, with scratch for so many.
+    """
     generator = np.random.default_rng(seed)
     rows, columns = strengths.shape
     penalties = generator.uniform(0.5, 3, rows) if penalties is None else penalties
     others = generator.normal(size=(columns, factors)).astype(np.float32)
     own = generator.normal(size=(rows, factors)).astype(np.float32) / 10
     on_device = cupy.asarray(others)
-    solver = DeviceRowSolver(cupy, RowKernel(cupy, factors), DeviceMatrix.of(cupy, strengths), alpha, penalties)
-    found, rest = solver.run(steps, on_device, gram(cupy, on_device), cupy.asarray(own))
+    kernel = Cholesky(cupy, factors) if blocks else ConjugateGradients(cupy, factors, steps)
+    solver = solver_of(cupy, kernel, strengths, alpha, penalties, blocks * kernel.scratch_bytes)
+    found, rest = solver.run(on_device, gram(cupy, on_device), cupy.asarray(own))
     exact = others.astype(np.float64)
     if steps < 100:
         expected = steps_taken(strengths, exact, own, alpha, penalties, steps)
     else:
         expected = solved(strengths, exact, alpha, penalties)
-    np.testing.assert_allclose(found.get(), expected, rtol=0, atol=2e-4 * np.abs(expected).max(initial=1e-9))
+    np.testing.assert_allclose(found.get(), expected, rtol=0, atol=error * np.abs(expected).max(initial=1e-9))
     cost = loss_of(strengths, exact, expected, alpha, penalties)
     np.testing.assert_allclose(float(rest), cost, rtol=1e-4, atol=1e-4)
 

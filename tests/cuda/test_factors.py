@@ -9,13 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from technobench.cpu_pipeline import als as cpu_als
 from technobench.cpu_pipeline.implicit_als import fit
-from technobench.gpu_pipeline import als, device_als, device_top_k, implicit_cuda, recommend
-from technobench.pipeline.errors import UnsupportedModelError
+from technobench.gpu_pipeline import als, device_als, device_memory, device_top_k, implicit_cuda, recommend
+from technobench.gpu_pipeline.als_kernels import Cholesky, ConjugateGradients, Tile
+from technobench.gpu_pipeline.device_rows import DeviceRows
+from technobench.pipeline.errors import DeviceError, UnsupportedModelError
 from technobench.pipeline.stages.als import Als, als_problem
 from technobench.pipeline.stages.recommend import Recommend
 
 from ..test_stage_recommend import brute_force, cases, problem_of
-from .factor_checks import assert_lists, assert_rows, near_ties, strengths_of
+from .factor_checks import assert_lists, assert_rows, near_ties, solver_of, strengths_of
 from .standin import StandIn
 
 CASES = cases()
@@ -69,14 +71,14 @@ def test_rows_of_one_lambda(cupy):
     assert_rows(cupy, strengths_of(9, 50, 0.2), 12, penalties=np.full(9, 0.7))
 
 
-def test_the_same_bits_in_every_order_of_threads(compiler):
+@pytest.mark.parametrize("kernel_of", [lambda cupy: ConjugateGradients(cupy, 65, 3), lambda cupy: Cholesky(cupy, 65)])
+def test_the_same_bits_in_every_order_of_threads(compiler, kernel_of):
     matrix, vectors, own = strengths_of(9, 120, 0.4), normal(120, 65), normal(9, 65, 1)
     answers = []
     for seed in range(3):
         cupy = StandIn(seed=seed)
-        kernel, others = device_als.RowKernel(cupy, 65), cupy.asarray(vectors)
-        rows = device_als.DeviceRowSolver(cupy, kernel, device_als.DeviceMatrix.of(cupy, matrix), 4.0, np.full(9, 0.5))
-        found, rest = rows.run(3, others, device_als.gram(cupy, others), cupy.asarray(own))
+        others, rows = cupy.asarray(vectors), solver_of(cupy, kernel_of(cupy), matrix, 4.0, np.full(9, 0.5))
+        found, rest = rows.run(others, device_als.gram(cupy, others), cupy.asarray(own))
         answers.append((found.get().tobytes(), float(rest)))
     assert answers[0] == answers[1] == answers[2]
 
@@ -92,10 +94,10 @@ def test_gram_is_the_product(rows):
 @pytest.mark.parametrize("shape", [(1, 1), (4, 30), (30, 4)])
 def test_a_matrix_by_columns(shape):
     cupy, matrix = StandIn(), strengths_of(*shape, 0.3)
-    found = device_als.DeviceMatrix.of(cupy, matrix).transposed(cupy, shape[1])
+    found = device_als.transposed(cupy, DeviceRows.copied(cupy, matrix, 0, shape[0]), shape[1])
     expected = sp.csr_matrix(matrix.T)
-    assert found.indices.dtype == np.int32 and found.pointers.dtype == np.int64
-    np.testing.assert_array_equal(found.pointers.get(), expected.indptr)
+    assert found.indices.dtype == np.int32 and found.indptr.dtype == np.int64
+    np.testing.assert_array_equal(found.indptr.get(), expected.indptr)
     np.testing.assert_array_equal(found.indices.get(), expected.indices)
     np.testing.assert_array_equal(found.data.get(), expected.data)
 
@@ -169,9 +171,9 @@ def test_the_recommend_variant_gives_the_lists_of_brute_force(monkeypatch, cupy,
 
 
 def test_what_does_not_fit_is_refused(monkeypatch):
-    device_als.Tile.of(2032)
+    Tile.of(2032)
     with pytest.raises(UnsupportedModelError, match="choose at most 2032 factors"):
-        device_als.Tile.of(2100)
+        Tile.of(2100)
     with pytest.raises(UnsupportedModelError, match="at most 1024 places"):
         device_top_k.DeviceTopK(StandIn(), normal(1100, 2), 1025)
     monkeypatch.setenv("CUPY_TF32", "1")
@@ -188,6 +190,19 @@ def test_implicit_does_what_it_does_on_the_cpu(implicit_gpu, factors):
     np.testing.assert_allclose(answer.user_factors, expected.user_factors, atol=1e-3)
     np.testing.assert_allclose(answer.item_factors, expected.item_factors, atol=1e-3)
     np.testing.assert_allclose(answer.losses, expected.losses, rtol=1e-4)
+
+
+def test_implicit_is_refused_what_does_not_fit(monkeypatch, implicit_gpu, free_device):
+    task = problem()
+    needed = implicit_cuda.bytes_needed(task, 32)
+    monkeypatch.setattr(device_memory, "PLANNED_SHARE", 1.0)
+    # Both matrices; 65 vectors of 32 numbers to start from and after each of 4 iterations, and as many numbers.
+    assert needed == 4 * (2 * 2 * task.strengths.nnz + 67 + 65 * (5 * 32 + 1) + 2 * 32 * 32)
+    free_device(needed)
+    run(als, "implicit_cuda", task)
+    free_device(needed - 1)
+    with pytest.raises(DeviceError, match=r"implicit, which does not split its work, takes .*--device-memory"):
+        als.implicit_cuda(task)
 
 
 def test_implicit_says_what_it_does_not_do(implicit_gpu):

@@ -24,7 +24,7 @@ class Mutation:
 
 
 ORDERED, CODES, FOREST, TABLES = "ordered.cuh", "threshold_codes.cuh", "forest.cu", "shap_tables.cu"
-ROWS, TOP = "als_rows.cu", "top_k.cu"
+ENTRIES, ROWS, CHOLESKY, TOP = "als_entries.cuh", "als_rows.cu", "als_cholesky.cu", "top_k.cu"
 BARRIER = "__syncthreads();"
 MUTATIONS = [
     Mutation("no barrier before values overwrite missing", CODES, BARRIER, "", "scores"),
@@ -82,22 +82,22 @@ MUTATIONS = [
         "segment = feature_offsets[feature] + 1;",
         "explanations",
     ),
-    Mutation("no barrier before the next tile", ROWS, f"{BARRIER}\n        if (!loaded)", "if (!loaded)", "rows"),
+    Mutation("no barrier before the next tile", ENTRIES, f"{BARRIER}\n        if (!loaded)", "if (!loaded)", "rows"),
     Mutation(
         "no barrier before a tile is read",
-        ROWS,
+        ENTRIES,
         f"load(row, first, count);\n            {BARRIER}",
         "load(row, first, count);",
         "rows",
     ),
     Mutation(
         "no barrier before weights are read",
-        ROWS,
+        ENTRIES,
         f"wanted, first, count);\n        {BARRIER}",
         "wanted, first, count);",
         "rows",
     ),
-    Mutation("no barrier before totals are added", ROWS, f"= total;\n    {BARRIER}", "= total;", "rows"),
+    Mutation("no barrier before totals are added", ENTRIES, f"= total;\n    {BARRIER}", "= total;", "rows"),
     Mutation(
         "no barrier before the first lengths",
         ROWS,
@@ -107,18 +107,87 @@ MUTATIONS = [
     ),
     Mutation(
         "vectors at another distance than they are read",
-        ROWS,
+        ENTRIES,
         "tile[entry * row.stride + k] = vector",
         "tile[entry * row.width + k] = vector",
         "rows",
     ),
-    Mutation("the row's own lambda left out", ROWS, "1.0f + excess * inverse[k]", "1.0f", "rows"),
+    Mutation("the row's own lambda left out", ENTRIES, "1.0f + excess * inverse[k]", "1.0f", "rows"),
     Mutation("a row without entries left as it was", ROWS, "own[k] = 0;", ";", "rows"),
     Mutation("steepest descent", ROWS, "+ next.residual / sizes.residual * along[k]", "", "rows"),
     Mutation("the last tile taken for the row", ROWS, "row.count <= tile_entries, !last", "true, !last", "rows"),
     Mutation("no loss for steps", ROWS, "value -= length * sizes.residual;", "", "rows"),
-    Mutation("c for c - 1", ROWS, "confidence - extra * dot", "confidence - (1.0f + extra) * dot", "rows"),
-    Mutation("rows stopped early", ROWS, "EXACT = 1e-10f", "EXACT = 1e-2f", "rows"),
+    Mutation("c for c - 1", ENTRIES, "confidence - extra * dot", "confidence - (1.0f + extra) * dot", "rows"),
+    Mutation("rows stopped early", ENTRIES, "EXACT = 1e-10f", "EXACT = 1e-2f", "rows"),
+    Mutation(
+        "no barrier before the next entries",
+        CHOLESKY,
+        f"{BARRIER}\n        if (!loaded) load",
+        "if (!loaded) load",
+        "equations",
+    ),
+    Mutation(
+        "no barrier before a triangle is filled",
+        CHOLESKY,
+        f"{BARRIER}\n        for (int down = threadIdx.x",
+        "for (int down = threadIdx.x",
+        "equations",
+    ),
+    Mutation(
+        "no barrier before a triangle is factorised",
+        CHOLESKY,
+        f"    {BARRIER}\n}}\n\n// The Cholesky factor of four",
+        "}\n\n// The Cholesky factor of four",
+        "equations",
+    ),
+    Mutation(
+        "no barrier before four columns are taken out",
+        CHOLESKY,
+        f"{BARRIER}\n        if (threadIdx.x == 0) corner",
+        "if (threadIdx.x == 0) corner",
+        "equations",
+    ),
+    Mutation(
+        "no barrier before the next corner",
+        CHOLESKY,
+        f"take_out(triangle, width, first);\n        {BARRIER}",
+        "take_out(triangle, width, first);",
+        "equations",
+    ),
+    Mutation(
+        "no barrier on the way down",
+        CHOLESKY,
+        f"{BARRIER}\n        float own[SIDE];\n        for (int j = 0",
+        "float own[SIDE];\n        for (int j = 0",
+        "equations",
+    ),
+    Mutation(
+        "no barrier on the way up",
+        CHOLESKY,
+        f"{BARRIER}\n        float own[SIDE];\n        for (int j = SIDE - 1",
+        "float own[SIDE];\n        for (int j = SIDE - 1",
+        "equations",
+    ),
+    Mutation("equations without M", CHOLESKY, "? metric[down + i] : 0.0f", "? 0.0f : 0.0f", "equations"),
+    Mutation("equations of c", CHOLESKY, "= row.alpha * row.strengths", "= 1 + row.alpha * row.strengths", "equations"),
+    Mutation(
+        "the last tile taken for all",
+        CHOLESKY,
+        "row.count <= row.tile_entries, triangle",
+        "true, triangle",
+        "equations",
+    ),
+    Mutation(
+        "a corner's column left out", CHOLESKY, "j < i; j++) factor[i][i]", "j < i - 1; j++) factor[i][i]", "equations"
+    ),
+    Mutation(
+        "a square too few", CHOLESKY, "start + threadIdx.x / ACROSS", "start + SIDE + threadIdx.x / ACROSS", "equations"
+    ),
+    Mutation(
+        "L for its transpose", CHOLESKY, "first + l)[first + j] * own", "first + j)[first + l] * own", "equations"
+    ),
+    Mutation("solved but once", CHOLESKY, "step == steps ||", "step == 1 ||", "equations"),
+    Mutation("one triangle for all blocks", CHOLESKY, "(long long)blockIdx.x *", "0LL *", "equations"),
     Mutation(
         "no barrier before maxima are compared",
         TOP,
@@ -182,6 +251,13 @@ def check_rows(cupy):
         assert_rows(cupy, strengths_of(7, 130, 0.3), 65, steps)
 
 
+def check_equations(cupy):
+    """Rows of one tile and of several, confidences far apart, and a triangle that shared memory does not hold."""
+    assert_rows(cupy, strengths_of(4, 400, 0.3), 18, blocks=1)
+    assert_rows(cupy, strengths_of(2, 100, 0.3), 24, alpha=1e5, penalties=np.full(2, 0.5), blocks=1, error=1e-5)
+    assert_rows(cupy, strengths_of(3, 20, 0.3), 132, blocks=2)
+
+
 def check_lists(cupy):
     """Scores far apart, some that float32 does not tell apart, more equal ones than a buffer holds, lists that end."""
     generator = np.random.default_rng(5)
@@ -202,6 +278,7 @@ CHECKS = {
     "scores": check_scores,
     "explanations": check_explanations,
     "rows": check_rows,
+    "equations": check_equations,
     "lists": check_lists,
     "largest": check_largest,
 }

@@ -1,0 +1,151 @@
+"""Bytes and operations of the CUDA kernels for a row, counted from their source and the figures of a model, on paper.
+
+What many blocks read, and the cache may keep, counts once a run; tables count once for each block of rows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from technobench.gpu_pipeline.device_rows import BYTES_OF_A_ROW, BYTES_OF_AN_ENTRY
+from technobench.gpu_pipeline.device_shap import ROWS_OF_A_BLOCK, FeatureColumns
+from technobench.gpu_pipeline.device_top_k import Selection
+from technobench.pipeline.scoring import ScoringProblem
+from technobench.pipeline.shap_tables import ShapTables
+from technobench.pipeline.threshold_codes import ThresholdCodes
+from technobench.pipeline.walked_forest import LevelOrder, Walked
+
+STEPS = (3, 10)
+"""Of conjugate gradients: those of `native-cuda`, and about what rows take until they are solved."""
+_STEP, _CHECK = 24, 12
+"""Operations for each coordinate, besides products with entries: of a step of conjugate gradients (M three times, three
+lengths, three updates), and of a look at what is left of a residual.
+"""
+SECTOR = 32
+"""Bytes of memory that the least write to a place of its own takes."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Of a kernel (as Markdown): bytes of memory and operations (arithmetic, comparisons, look-ups) of each row."""
+
+    kernel: str
+    rows: int
+    bytes: float
+    operations: float
+
+    def seconds(self, bandwidth: float, arithmetic: float) -> float:
+        """The least time of all rows, by bytes and operations a second: whichever takes longer."""
+        return self.rows * max(self.bytes / bandwidth, self.operations / arithmetic)
+
+
+@dataclass(frozen=True)
+class ModelFigures:
+    """What the work of the kernels depends on.
+
+    entries, comparisons, steps: per row on average: numbers stored; thresholds that these are compared with (binary
+    search); splits on the paths down all trees. groups, questions, columns, segments, features: of the tables.
+    model_bytes, table_bytes: of trees and codes, and of tables, which each block reads anew.
+    """
+
+    rows: int
+    entries: float
+    comparisons: float
+    steps: float
+    outputs: int
+    groups: int
+    questions: int
+    columns: int
+    segments: int
+    features: int
+    model_bytes: int
+    table_bytes: int
+
+    @classmethod
+    def of(cls, problem: ScoringProblem) -> "ModelFigures":
+        """Of a model of one output."""
+        forest, matrix = problem.forest(), problem.matrix
+        codes = ThresholdCodes.of(forest)
+        walked = Walked.of(forest, codes, LevelOrder.of(forest))
+        tables = ShapTables.of(forest, codes)
+        features = len(forest.used_features)
+        columns = FeatureColumns.of(tables, features)
+        searches = np.ceil(np.log2(1 + np.diff(codes.offsets)))
+        of_feature = np.bincount(codes.feature, searches, minlength=forest.features)
+        arrays = walked.trees, walked.nodes, walked.leaf_value, codes.columns_of, codes.offsets, codes.thresholds
+        return cls(
+            rows=matrix.shape[0],
+            entries=matrix.nnz / matrix.shape[0],
+            comparisons=float(of_feature[matrix.indices].sum()) / matrix.shape[0],
+            steps=float(walked.trees[:, 1].sum()),
+            outputs=forest.outputs,
+            groups=len(tables.table_offsets),
+            questions=len(tables.column),
+            columns=len(columns.columns),
+            segments=len(columns.value_offsets),
+            features=features,
+            model_bytes=sum(array.nbytes for array in arrays),
+            table_bytes=columns.values.nbytes,
+        )
+
+
+def works_of_model(of: ModelFigures) -> list[Work]:
+    """Of scores and of explanations by tables."""
+    row, model = BYTES_OF_A_ROW + BYTES_OF_AN_ENTRY * of.entries, of.model_bytes / of.rows
+    encoding = of.entries + 2 * of.comparisons
+    tables = of.table_bytes / ROWS_OF_A_BLOCK
+    return [
+        Work("`score_rows`", of.rows, row + model + 4 * of.outputs, encoding + 3 * of.steps),
+        Work("`find_patterns`", of.rows, row + model + 2 * of.groups, encoding + 3 * of.questions),
+        Work("`add_columns`", of.rows, 2 * of.columns + 4 * of.segments + tables, 2 * of.columns),
+        Work("`write_rows`", of.rows, 4 * of.segments + 4 * (of.features + 1), of.segments),
+    ]
+
+
+@dataclass(frozen=True)
+class Side:
+    """Users or items: rows, those of the other side, and entries of a row on average."""
+
+    name: str
+    rows: int
+    others: int
+    entries: float
+
+    @classmethod
+    def both(cls, matrix: sp.csr_matrix) -> tuple["Side", "Side"]:
+        """Users and items of interactions."""
+        users, items = matrix.shape
+        return cls("users", users, items, matrix.nnz / users), cls("items", items, users, matrix.nnz / items)
+
+
+def works_of_als(side: Side, width: int) -> list[Work]:
+    """Of each kernel that solves rows of ALS, vectors of so many factors.
+
+    A product with the entries' vectors is two operations a number, and one that is summed by coordinates two more. Rows
+    by Cholesky are solved once, and looked at before and after that.
+    """
+    numbers, products = 4 * width, 4 * side.entries * width
+    row = BYTES_OF_A_ROW + BYTES_OF_AN_ENTRY * side.entries + 2 * numbers
+    moved = row + side.others * numbers / side.rows + 4 + 4 + 8  # order, lambda, loss
+    look = products + _CHECK * width
+    equations = side.entries * width * (width + 1) + width**3 / 3 + 2 * width**2
+    of_steps = [(steps, look + steps * (products + _STEP * width) - products / 2) for steps in STEPS]
+    return [
+        *(Work(f"`improve_rows`, {steps} steps, {side.name}", side.rows, moved, done) for steps, done in of_steps),
+        Work(f"`solve_rows`, {side.name}", side.rows, moved, 2 * look + equations),
+    ]
+
+
+def works_of_lists(users: Side, width: int, k: int, columns: int) -> list[Work]:
+    """Of lists of k for users, and of the k largest of rows of so many contributions.
+
+    A row is read twice; a place is found by comparing it with all others.
+    """
+    lists, strands = 8 * k, Selection.of(k).strands
+    ranked = strands**2 + k**2
+    scores, vectors = 4 * users.others, 4 * width * (1 + k) + 8
+    return [
+        Work("`hide_items`", users.rows, 8 + (4 + SECTOR) * users.entries, users.entries),
+        Work("`select_best`", users.rows, 2 * scores + vectors + lists, scores / 2 + ranked + 2 * width * k),
+        Work("`select_largest`", users.rows, 8 * columns + lists, 2 * columns + ranked),
+    ]

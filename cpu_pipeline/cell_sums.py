@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..pipeline.forest import Forest
+from ..pipeline.quadrature import unit_quadrature
 from ..pipeline.shap_cells import ShapCells
-from ..pipeline.shap_tables import ShapTables, unit_quadrature
+from ..pipeline.shap_tables import ShapTables
 from ..pipeline.shapley import mean_margin, paths
 from ..pipeline.threshold_codes import ThresholdCodes
 from .matrix_rows import Rows

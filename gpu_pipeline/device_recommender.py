@@ -13,6 +13,7 @@ from .device_rows import DeviceRows
 from .device_top_k import DeviceTopK, Hidden, Lists
 
 _ARRAYS = 24
+"""At once, at most: each may take a block more than its bytes."""
 
 
 class DeviceRecommender:

@@ -72,7 +72,7 @@ class DeviceRows:
 class DeviceCodes:
     """`ThresholdCodes` on the device, and how many rows of a matrix a block encodes at a time.
 
-    tile_rows: a power of two. shared_bytes: what their codes take.
+    columns: coded columns. tile_rows: a power of two. shared_bytes: what their codes take.
     """
 
     def __init__(self, cupy: Any, codes: ThresholdCodes) -> None:
@@ -83,19 +83,20 @@ class DeviceCodes:
             UnsupportedModelError: the codes of a single row do not fit into a block's shared memory.
 
         """
+        self.columns = len(codes.feature)
         # An odd number of words, so that the same column of 32 rows lies in 32 different banks.
-        self._words = (len(codes.feature) + WORD - 1) // WORD | 1
+        self._words = (self.columns + WORD - 1) // WORD | 1
         self.tile_rows = MOST_TILE_ROWS
         while self.tile_rows > 1 and self.shared_bytes > SHARED_BYTES:
             self.tile_rows //= 2
         if self.shared_bytes > SHARED_BYTES:
             raise UnsupportedModelError(
-                f"the model compares values with {len(codes.feature)} columns of thresholds, of which the GPU engine "
+                f"the model compares values with {self.columns} columns of thresholds, of which the GPU engine "
                 f"holds {SHARED_BYTES}; train it on fewer features, or use a variant on the CPU"
             )
         missing = np.zeros(self._words * WORD, np.uint8)
         missing[: len(codes.missing)] = codes.missing
-        kept_bits = np.full(len(codes.feature), 255, np.uint8)
+        kept_bits = np.full(self.columns, 255, np.uint8)
         kept_bits[codes.sets] = 1
         offsets, thresholds = codes.offsets.astype(np.int32), _ordered(codes.thresholds)
         arrays = codes.columns_of, missing.view(np.uint32), offsets, thresholds, kept_bits

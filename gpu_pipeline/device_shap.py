@@ -1,16 +1,20 @@
-"""Pattern-table TreeSHAP on the device: the CPU's tables feature by feature, looked up by kernels/shap_tables.cu."""
+"""TreeSHAP on the device: the CPU's tables feature by feature, looked up by kernels/shap_tables.cu, and paths.
+
+Trees that have no tables are left to `DevicePaths`.
+"""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..pipeline.errors import UnsupportedModelError
 from ..pipeline.forest import Forest
+from ..pipeline.leaf_paths import LeafPaths
 from ..pipeline.shap_tables import MOST_BYTES, ShapTables
 from ..pipeline.shapley import mean_margin
 from ..pipeline.threshold_codes import ThresholdCodes
 from .cuda_source import THREADS, load
 from .device_memory import BLOCK, copied
+from .device_paths import DevicePaths
 from .device_rows import DeviceCodes, DeviceRows
 
 ROWS_OF_A_BLOCK = 8 * THREADS
@@ -18,7 +22,9 @@ TILE = 32
 COLUMNS_OF_A_SEGMENT = 64
 """Of one feature's columns at most so many are added by one block: some features are in nearly every table."""
 SCRATCH_BYTES = 256 << 20
-"""At most, for the patterns and sums of the rows that are explained at a time."""
+"""At most, for the patterns, codes and sums of the rows that are explained at a time."""
+SCRATCH_ARRAYS = 3
+"""What these are in."""
 
 
 class FeatureColumns(NamedTuple):
@@ -69,33 +75,39 @@ class DeviceShap:
     """
 
     def __init__(self, cupy: Any, forest: Forest, most_table_bytes: int = MOST_BYTES) -> None:
-        """Make the tables, copy them to the device and compile the kernels; the forest has one output.
+        """Make tables of at most so many bytes, and paths of the trees beyond them; compile the kernels.
+
+        The forest has one output.
 
         Raises:
-            UnsupportedModelError: as `ShapTables.of` and `DeviceCodes`, or tables would be larger than so many bytes.
+            UnsupportedModelError: as `ShapTables.of` and `DeviceCodes`.
             DeviceError: as `DeviceCodes`.
 
         """
         codes = ThresholdCodes.of(forest)
         tables = ShapTables.of(forest, codes, most_table_bytes)
-        # A tree without splits has no tables, and gives nothing to any feature.
-        too_deep = (forest.feature[forest.tree_offsets[tables.uncovered_trees]] >= 0).sum()
-        if too_deep:
-            raise UnsupportedModelError(
-                f"{too_deep} of {len(forest.tree_offsets) - 1} trees are too deep for pattern tables of "
-                f"{most_table_bytes >> 20} MiB, which is all that the GPU engine has: use native, on the CPU"
-            )
         self.features = forest.used_features
         self.table_bytes = tables.tables.nbytes
         self._cupy, self._codes = cupy, DeviceCodes(cupy, codes)
         self._bias = np.float32(forest.base_margin[0] + mean_margin(forest))
         columns = FeatureColumns.of(tables, len(self.features))
         self._groups, self._segments = len(tables.table_offsets), len(columns.value_offsets)
-        self._questions = copied(cupy, _questions(tables))
-        self._feature_offsets, *self._columns = copied(cupy, columns)
+        self._questions, self._columns = copied(cupy, _questions(tables)), copied(cupy, columns[1:])
+        features = np.repeat(np.arange(len(self.features)), np.diff(columns.feature_offsets))
+        self._paths = None
+        # A tree without splits has no tables, and gives nothing to any feature.
+        deep = tables.uncovered_trees[forest.feature[forest.tree_offsets[tables.uncovered_trees]] >= 0]
+        if len(deep):
+            self._paths = DevicePaths(cupy, LeafPaths.of(forest, codes, deep), self._codes, len(self.features))
+            features = np.append(features, self._paths.features)
+        # A feature's segments are those of its columns, and behind those of all columns come those of the paths.
+        ends = np.cumsum(np.bincount(features, minlength=len(self.features)))
+        by_feature = np.append(0, ends), np.argsort(features, kind="stable")
+        self._by_feature = copied(cupy, (each.astype(np.int32) for each in by_feature))
+        self._all_segments = len(features)
         module = load(cupy, "shap_tables.cu")
-        self._find_patterns, self._add_columns, self._write_rows = (
-            module.get_function(name) for name in ("find_patterns", "add_columns", "write_rows")
+        self._find_patterns, self._add_columns, self._write_rows = map(
+            module.get_function, ("find_patterns", "add_columns", "write_rows")
         )
 
     @property
@@ -105,36 +117,46 @@ class DeviceShap:
 
     @property
     def scratch_bytes_of_a_row(self) -> int:
-        """What `write` takes for its patterns and sums."""
-        return 2 * self._groups + 4 * self._segments + 1
+        """What `write` takes for its patterns, codes and sums."""
+        codes = self._paths.scratch_bytes_of_a_row if self._paths else 0
+        return 2 * self._groups + codes + 4 * self._all_segments + 1
 
     def write(self, rows: DeviceRows, answer: Any, first_column: int, scratch_bytes: int | None = None) -> None:
         """Fill columns of ``answer`` (float32[n, columns], on the device) from ``first_column`` on, the bias last.
 
         It takes ``scratch_bytes`` (`SCRATCH_BYTES`) of the device's memory at most, or what one row needs.
         """
-        scratch = (SCRATCH_BYTES if scratch_bytes is None else scratch_bytes) - 2 * BLOCK
+        scratch = (SCRATCH_BYTES if scratch_bytes is None else scratch_bytes) - SCRATCH_ARRAYS * BLOCK
         step = max(1, scratch // self.scratch_bytes_of_a_row)
-        if step > ROWS_OF_A_BLOCK:
-            step -= step % ROWS_OF_A_BLOCK
+        for whole in (ROWS_OF_A_BLOCK, THREADS):
+            if step > whole:
+                step -= step % whole
+                break
         for first in range(0, len(rows), step):
             last = min(first + step, len(rows))
             self._write(rows.part(first, last), answer[first:last], first_column)
 
     def _write(self, rows: DeviceRows, answer: Any, first_column: int) -> None:
-        count, codes = len(rows), self._codes
-        patterns = self._cupy.empty((self._groups, count), np.uint16)
-        sums = self._cupy.empty((self._segments, count), np.float32)
+        count = len(rows)
+        sums = self._cupy.empty((self._all_segments, count), np.float32)
         if self._segments:
-            arguments = (*codes.arguments(rows), *self._questions, np.int32(self._groups), patterns)
-            self._find_patterns((codes.blocks(count),), (THREADS,), arguments, shared_mem=codes.shared_bytes)
-            row_blocks = -(-count // ROWS_OF_A_BLOCK)
-            arguments = patterns, np.int64(count), *self._columns, np.int32(row_blocks), sums
-            self._add_columns((row_blocks * self._segments,), (THREADS,), arguments)
+            self._look_up(rows, sums)
+        if self._paths:
+            self._paths.write(rows, sums[self._segments :])
         blocks = -(-count // TILE), -(-self.width // TILE)
         place = self._bias, np.int32(first_column), np.int32(answer.shape[1]), answer
-        features = self._feature_offsets, np.int32(len(self.features))
+        features = *self._by_feature, np.int32(len(self.features))
         self._write_rows(blocks, (THREADS,), (sums, np.int64(count), *features, *place))
+
+    def _look_up(self, rows: DeviceRows, sums: Any) -> None:
+        """Fill the segments of the columns."""
+        count, codes = len(rows), self._codes
+        patterns = self._cupy.empty((self._groups, count), np.uint16)
+        arguments = (*codes.arguments(rows), *self._questions, np.int32(self._groups), patterns)
+        self._find_patterns((codes.blocks(count),), (THREADS,), arguments, shared_mem=codes.shared_bytes)
+        row_blocks = -(-count // ROWS_OF_A_BLOCK)
+        arguments = patterns, np.int64(count), *self._columns, np.int32(row_blocks), sums
+        self._add_columns((row_blocks * self._segments,), (THREADS,), arguments)
 
 
 def _questions(tables: ShapTables) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -21,6 +21,7 @@ _FACTORS = 6
 _CELL, _TERM, _PAIR = 128, 24, 288
 """Of a dense block; of a product of two numbers in a sparse one; of a pair of something asked and a rating."""
 _ARRAYS = 64
+"""At once, at most: each may take a block more than its bytes."""
 
 
 class RatingsPlan(NamedTuple):

@@ -1,7 +1,9 @@
 """Explanations on the GPU.
 
-- xgboost-cuda: XGBoost's `pred_contribs`, which is GPUTreeShap there, batch by batch
-- native-cuda: the CPU's pattern tables, column by column through shared memory (`DeviceShap`); a compact answer
+- xgboost-cuda: XGBoost's `pred_contribs` batch by batch, by quadrature there; before XGBoost 3.3, GPUTreeShap
+- gputree-cuda: the `shap` library's `GPUTree` explainer, which is GPUTreeShap in float64, on batches of dense rows
+- native-cuda: the CPU's pattern tables, column by column through shared memory, and leaf by leaf the trees that are too
+  deep for tables (`DeviceShap`); a compact answer
 """
 
 from dataclasses import replace
@@ -12,14 +14,15 @@ import scipy.sparse as sp
 
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.forest import Forest
-from ..pipeline.needs import cuda_device, package, xgboost_with_cuda
-from ..pipeline.scoring import ScoringProblem, contributions_in_batches, ran_on
+from ..pipeline.needs import cuda_device, package, shap_with_cuda, xgboost_with_cuda
+from ..pipeline.scoring import ScoringProblem, contributions_in_batches, explained_in_batches, ran_on
 from ..pipeline.shap_tables import MOST_BYTES
 from ..pipeline.stages.shap import CompactContributions
 from .batched_run import batched_run
 from .device_memory import BLOCK, left_to_cupy, left_to_others
 from .device_rows import DeviceRows
-from .device_shap import SCRATCH_BYTES, DeviceShap
+from .device_shap import SCRATCH_ARRAYS, SCRATCH_BYTES, DeviceShap
+from .gputree import GpuTree
 from .xgboost_memory import explained_at_a_time
 
 
@@ -32,18 +35,25 @@ def xgboost_cuda(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
     return Prepared(lambda: contributions_in_batches(booster, problem), ran_on=lambda: ran_on(booster))
 
 
-def explainers(cupy: Any, forest: Forest) -> list[DeviceShap]:
-    """One for each output of a forest, which share the bytes of tables.
+@variant(shap_with_cuda(), cuda_device(), device="cuda")
+def gputree_cuda(problem: ScoringProblem) -> Prepared[sp.csr_matrix]:
+    """Batches of 1,000 dense rows, or as fit, through shap's `GPUTree`, path-dependent; a sparse answer on the host."""
+    explainer = GpuTree(problem)
+    problem = replace(problem, batch_records=min(problem.batch_records, explainer.fits(left_to_others())))
+    return Prepared(lambda: explained_in_batches(problem, explainer.explain), ran_on=explainer.ran_on)
+
+
+def explainers(cupy: Any, forest: Forest, most_table_bytes: int = MOST_BYTES) -> list[DeviceShap]:
+    """One for each output of a forest, which share the bytes of tables; trees beyond them are explained leaf by leaf.
 
     Raises:
         UnsupportedModelError: as `DeviceShap`.
 
     """
     found: list[DeviceShap] = []
-    left = MOST_BYTES
     for output in range(forest.outputs):
-        found.append(DeviceShap(cupy, forest.of_output(output), left // (forest.outputs - output)))
-        left -= found[-1].table_bytes
+        found.append(DeviceShap(cupy, forest.of_output(output), most_table_bytes // (forest.outputs - output)))
+        most_table_bytes -= found[-1].table_bytes
     return found
 
 
@@ -58,7 +68,7 @@ def native_cuda(problem: ScoringProblem) -> Prepared[CompactContributions]:
     width = forest.features + 1
     columns = [output * width + np.append(each.features, width - 1) for output, each in enumerate(outputs)]
     first_columns = np.cumsum([0, *map(len, columns)]).tolist()
-    least = max(each.scratch_bytes_of_a_row for each in outputs) + 2 * BLOCK
+    least = max(each.scratch_bytes_of_a_row for each in outputs) + SCRATCH_ARRAYS * BLOCK
     scratch_bytes = max(least, min(SCRATCH_BYTES, left_to_cupy(cupy) // 2))
 
     def explanations(rows: DeviceRows) -> Any:

@@ -33,6 +33,7 @@ Bytes of strings are those of the cells, of a copy without nulls, of the items a
 cuDF its place, its offset, its place in a table of hashes and its code, 64 bytes, and in CuPy as much or less.
 """
 _ARRAYS = 32
+"""At once, at most: each may take a block more than its bytes."""
 
 
 def strings_of(cells: Sequence[str | None]) -> pa.ChunkedArray:

@@ -91,6 +91,18 @@ class Driver:
             self._call("cuDevicePrimaryCtxRelease_v2", device)
         return free.value
 
+    def is_used(self) -> bool:
+        """Whether anything in this process keeps a context on the first device, as the CUDA runtime does when it works.
+
+        Raises:
+            DeviceError: the driver does not tell.
+
+        """
+        device, flags, active = ctypes.c_int(), ctypes.c_uint(), ctypes.c_int()
+        self._call("cuDeviceGet", ctypes.byref(device), 0)
+        self._call("cuDevicePrimaryCtxGetState", device, ctypes.byref(flags), ctypes.byref(active))
+        return bool(active.value)
+
     def _call(self, name: str, *arguments: Any) -> None:
         code = getattr(self._library, name)(*arguments)
         if code:

@@ -1,5 +1,6 @@
 """What a variant needs of the machine, and why it is missing where it is."""
 
+import importlib.machinery
 import importlib.metadata
 import importlib.util
 import shutil
@@ -70,3 +71,39 @@ def xgboost_with_cuda() -> Need:
         return f"XGBoost is the CPU build (xgboost-cpu {version}; pip install xgboost instead)"
 
     return Need("XGBoost with CUDA", missing)
+
+
+def shap_with_cuda() -> Need:
+    """Need for what shap's `GPUTree` explainer calls, its CUDA extension; it aborts the process without a device.
+
+    From shap 0.54 on it is in a package of its own, of the same version; before, it was in builds of shap from source.
+    """
+
+    def missing() -> str | None:
+        if importlib.util.find_spec("shap") is None:
+            return "package 'shap' is not installed (pip install shap)"
+        if importlib.util.find_spec("shap_cuda") is None and _holds("shap", "_cext_gpu"):
+            return None
+        if not _holds("shap_cuda", "_cext_gpu"):
+            told = "pip install 'shap[cuda]', from shap 0.54 on; earlier ones are to be built from source with CUDA"
+            return f"shap has no CUDA extension '_cext_gpu' ({told})"
+        own, extension = (_version(name) for name in ("shap", "shap-cuda"))
+        if own != extension:
+            return f"shap {own} and shap-cuda {extension} differ in version (pip install -U 'shap[cuda]')"
+        return None
+
+    return Need("shap with CUDA", missing)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "of unknown version"
+
+
+def _holds(package_name: str, module_name: str) -> bool:
+    """Whether a package has a module in its folder; `find_spec` of the module would import the package."""
+    spec = importlib.util.find_spec(package_name)
+    folders = spec.submodule_search_locations if spec else None
+    return bool(folders) and importlib.machinery.PathFinder.find_spec(module_name, folders) is not None

@@ -22,6 +22,7 @@ import numpy as np
 
 from .errors import UnsupportedModelError
 from .forest import Forest
+from .quadrature import unit_quadrature
 from .shap_cells import ShapCells
 from .threshold_codes import ThresholdCodes
 
@@ -274,18 +275,6 @@ def _share_right(forest: Forest, codes: ThresholdCodes) -> dict[tuple[int, int],
         total[0] += right
         total[1] += both
     return {question: right / both for question, (right, both) in went.items()}
-
-
-def unit_quadrature(most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points and weights, float64[most + 1, most] both, of Gauss-Legendre quadrature from 0 to 1: n points in row n.
-
-    It is exact for polynomials up to degree 2n - 1.
-    """
-    points, weights = np.zeros((2, most + 1, most))
-    for number in range(1, most + 1):
-        at, weight = np.polynomial.legendre.leggauss(number)
-        points[number, :number], weights[number, :number] = (at + 1) / 2, weight / 2
-    return points, weights
 
 
 def _offsets(lengths: Sequence[int] | np.ndarray) -> np.ndarray:

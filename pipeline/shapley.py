@@ -20,6 +20,7 @@ import scipy.sparse as sp
 
 from .errors import UnsupportedModelError
 from .forest import Forest
+from .quadrature import unit_points
 
 # Up to so many splits on a path all subsets are listed; it takes 2^splits numbers per leaf and row.
 SUBSETS_UP_TO = 8
@@ -164,9 +165,8 @@ def by_integral(worth: np.ndarray, present: np.ndarray, absent: np.ndarray) -> n
     integral over t from 0 to 1 of the product of (t * present[j] + (1 - t) * absent[j]) over the others j. That is a
     polynomial of degree L - 1, which Gauss-Legendre quadrature with L/2 points, rounded up, integrates exactly.
     """
-    points, weights = np.polynomial.legendre.leggauss((present.shape[1] + 1) // 2)
     factor_of_others = np.zeros(present.shape)
-    for point, weight in zip((points + 1) / 2, weights / 2, strict=True):
+    for point, weight in zip(*unit_points((present.shape[1] + 1) // 2), strict=True):
         factors = point * present + (1 - point) * absent[:, :, None]
         ones = np.ones_like(factors[:, :1])
         before = np.cumprod(np.concatenate([ones, factors[:, :-1]], axis=1), axis=1)

@@ -11,7 +11,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from gpu_kernels import PAGE, written
-from kernel_work import ModelFigures, Side, Work, works_of_als, works_of_lists, works_of_model
+from kernel_work import (
+    ModelFigures,
+    PathFigures,
+    Side,
+    Work,
+    works_of_als,
+    works_of_lists,
+    works_of_model,
+    works_of_paths,
+)
 from technobench.pipeline.datasets import catalogue
 from technobench.pipeline.scoring import ScoringProblem
 from technobench.pipeline.stages.als import Als
@@ -49,12 +58,18 @@ def table(works: Iterable[Work]) -> Iterator[str]:
 
 def page(workload: Workload) -> Iterator[str]:
     """Tables, and what they are for."""
-    of = ModelFigures.of(ScoringProblem.of(workload))
+    problem = ScoringProblem.of(workload)
+    of, paths = ModelFigures.of(problem), PathFigures.of(problem)
     yield f"{of.rows:,} rows of {of.entries:.1f} entries; {of.steps:,.0f} splits on the way down all trees;"
     yield f"{of.groups:,} groups of {of.questions:,} questions, {of.columns:,} columns of tables"
     yield f"({of.table_bytes / 2**20:.1f} MiB) in {of.segments:,} segments of {of.features:,} features:"
     yield ""
     yield from table(works_of_model(of))
+    yield ""
+    yield f"The same trees leaf by leaf, as those are explained that have no tables: {paths.leaves:,} leaves of"
+    yield f"{paths.players / paths.leaves:.1f} features, {paths.segments:,} segments:"
+    yield ""
+    yield from table(works_of_paths(of, paths))
     yield ""
     users, items = Side.both(workload.interactions().matrix)
     factors, k = int(Als.parameters["factors"]), int(Recommend.parameters["k"])

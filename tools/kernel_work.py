@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from technobench.gpu_pipeline.cuda_source import THREADS
+from technobench.gpu_pipeline.device_paths import LEAVES_OF_A_SHARE, POINTS
 from technobench.gpu_pipeline.device_rows import BYTES_OF_A_ROW, BYTES_OF_AN_ENTRY
 from technobench.gpu_pipeline.device_shap import ROWS_OF_A_BLOCK, FeatureColumns
 from technobench.gpu_pipeline.device_top_k import Selection
+from technobench.pipeline.leaf_paths import LeafPaths
 from technobench.pipeline.scoring import ScoringProblem
 from technobench.pipeline.shap_tables import ShapTables
 from technobench.pipeline.threshold_codes import ThresholdCodes
@@ -44,13 +47,15 @@ class ModelFigures:
     """What the work of the kernels depends on.
 
     entries, comparisons, steps: per row on average: numbers stored; thresholds that these are compared with (binary
-    search); splits on the paths down all trees. groups, questions, columns, segments, features: of the tables.
-    model_bytes, table_bytes: of trees and codes, and of tables, which each block reads anew.
+    search); splits on the paths down all trees. coded_columns: columns of thresholds. groups, questions, columns,
+    segments, features: of the tables. model_bytes, table_bytes: of trees and codes, and of tables, which each block
+    reads anew.
     """
 
     rows: int
     entries: float
     comparisons: float
+    coded_columns: int
     steps: float
     outputs: int
     groups: int
@@ -76,6 +81,7 @@ class ModelFigures:
         return cls(
             rows=matrix.shape[0],
             entries=matrix.nnz / matrix.shape[0],
+            coded_columns=len(codes.feature),
             comparisons=float(of_feature[matrix.indices].sum()) / matrix.shape[0],
             steps=float(walked.trees[:, 1].sum()),
             outputs=forest.outputs,
@@ -99,6 +105,55 @@ def works_of_model(of: ModelFigures) -> list[Work]:
         Work("`find_patterns`", of.rows, row + model + 2 * of.groups, encoding + 3 * of.questions),
         Work("`add_columns`", of.rows, 2 * of.columns + 4 * of.segments + tables, 2 * of.columns),
         Work("`write_rows`", of.rows, 4 * of.segments + 4 * (of.features + 1), of.segments),
+    ]
+
+
+@dataclass(frozen=True)
+class PathFigures:
+    """What the work of a model's trees depends on that are explained leaf by leaf.
+
+    leaves, players: how many, of all leaves. operations: for a row, of all leaves. columns, segments: the coded columns
+    that each share of the leaves reads, and the sums that it has. path_bytes: of the leaves' paths.
+    """
+
+    leaves: int
+    players: int
+    operations: float
+    columns: int
+    segments: int
+    path_bytes: int
+
+    @classmethod
+    def of(cls, problem: ScoringProblem) -> "PathFigures":
+        """Of all trees of a model of one output, each with a split."""
+        forest = problem.forest()
+        paths = LeafPaths.of(forest, ThresholdCodes.of(forest), np.arange(len(forest.tree_number)))
+        players = np.diff(paths.player_offsets)
+        questions = np.diff(paths.question_offsets[paths.player_offsets])
+        rules = -(-players // (2 * POINTS))
+        # A player is a factor and then a gain, paid, at each point; a question is a look-up and two comparisons.
+        operations = rules * ((3 * POINTS + 1) * players + 3 * questions)
+        share = np.arange(len(players)) // LEAVES_OF_A_SHARE
+        columns = np.repeat(share, questions) * len(forest.feature) + paths.column
+        segments = np.repeat(share, players) * forest.features + paths.slot
+        return cls(
+            leaves=len(players),
+            players=len(paths.slot),
+            operations=float(operations.sum()),
+            columns=len(np.unique(columns)),
+            segments=len(np.unique(segments)),
+            path_bytes=8 * len(players) + 12 * len(paths.slot) + 8 * len(paths.column),
+        )
+
+
+def works_of_paths(of: ModelFigures, paths: PathFigures) -> list[Work]:
+    """Of explanations leaf by leaf; a sum is written as 0 and again, and lies in a cache between."""
+    row, model = BYTES_OF_A_ROW + BYTES_OF_AN_ENTRY * of.entries, of.model_bytes / of.rows
+    moved = paths.columns + 8 * paths.segments + paths.path_bytes / THREADS
+    return [
+        Work("`write_codes`", of.rows, row + model + of.coded_columns, of.entries + 2 * of.comparisons),
+        Work("`add_paths`", of.rows, moved, paths.operations),
+        Work("`write_rows`", of.rows, 4 * paths.segments + 4 * (of.features + 1), paths.segments),
     ]
 
 

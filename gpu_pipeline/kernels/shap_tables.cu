@@ -83,10 +83,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) add_columns(
 // Fills the columns first_column to first_column + features of answer, float[n, width]: the features' sums and the bias.
 //
 // One block of THREADS for TILE rows and TILE columns, turned in shared memory so that both sides are read and written in
-// runs. A feature f has the segments feature_offsets[f] to [f + 1].
+// runs. A feature f has the segments that `segments` lists from feature_offsets[f] to [f + 1].
 extern "C" __global__ void __launch_bounds__(THREADS) write_rows(
-    const float* __restrict__ sums, const long long n, const int* __restrict__ feature_offsets, const int features,
-    const float bias, const int first_column, const int width, float* __restrict__ answer) {
+    const float* __restrict__ sums, const long long n, const int* __restrict__ feature_offsets,
+    const int* __restrict__ segments, const int features, const float bias, const int first_column, const int width, float* __restrict__ answer) {
     __shared__ float turned[TILE][TILE + 1];
     int across = threadIdx.x % TILE, down = threadIdx.x / TILE;
     long long first_row = (long long)blockIdx.x * TILE;
@@ -96,8 +96,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) write_rows(
         int feature = first_feature + k;
         double sum = feature == features ? bias : 0.0f;
         if (feature < features && row < n) {
-            for (int segment = feature_offsets[feature]; segment < feature_offsets[feature + 1]; segment++) {
-                sum += sums[segment * n + row];
+            for (int place = feature_offsets[feature]; place < feature_offsets[feature + 1]; place++) {
+                sum += sums[segments[place] * n + row];
             }
         }
         turned[k][across] = (float)sum;

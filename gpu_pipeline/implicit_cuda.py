@@ -10,24 +10,24 @@ from ..pipeline.needs import Need
 from ..pipeline.stages.als import AlsProblem
 
 FIRST_RMM, LAST_RMM = (26, 2), (26, 4)
-"""Releases of RMM that `implicit` 0.7.3 links with; cuDF wants later ones, so that it needs an environment apart."""
-_ADVICE = "in an environment without cudf: pip install 'rmm-cu13>=26.2,<26.5'"
+"""Releases of RMM that `implicit` 0.7.3 links with."""
+RMM = "rmm-cu13"
+"""Its libcublas and libcudart are of CUDA 13."""
+_ADVICE = "pip install 'rmm-cu13>=26.2,<26.5', which the extra gpu-cu13 has"
 
 
 def implicit_with_cuda() -> Need:
     """Need for an RMM that `implicit` links with."""
 
     def missing() -> str | None:
-        for name in ("rmm-cu13", "rmm-cu12"):
-            try:
-                version = importlib.metadata.version(name)
-            except importlib.metadata.PackageNotFoundError:
-                continue
-            year, month = (int(number) for number in re.findall(r"\d+", version)[:2])
-            if FIRST_RMM <= (year, month) <= LAST_RMM:
-                return None
-            return f"implicit does not link with {name} {version} ({_ADVICE})"
-        return f"package 'rmm' is not installed, without which implicit does not work on the GPU ({_ADVICE})"
+        try:
+            version = importlib.metadata.version(RMM)
+        except importlib.metadata.PackageNotFoundError:
+            return f"package '{RMM}' is not installed, without which implicit does not work on the GPU ({_ADVICE})"
+        year, month = (int(number) for number in re.findall(r"\d+", version)[:2])
+        if FIRST_RMM <= (year, month) <= LAST_RMM:
+            return None
+        return f"implicit does not link with {RMM} {version} ({_ADVICE})"
 
     return Need("implicit with CUDA", missing)
 

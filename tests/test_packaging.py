@@ -13,6 +13,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from technobench.bench import store
+from technobench.gpu_pipeline import implicit_cuda
+from technobench.pipeline import registry
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -26,6 +29,8 @@ LOCKS = {
 }
 GPU_EXTRAS = {"gpu-cu12": 12, "gpu-cu13": 13}
 """And the major version of their CUDA."""
+ONLY_OF_PIP = {"rmm", "shap-cuda"}
+"""What conda's own packages bring, or do not have."""
 CONDA_NAMES = {"py-xgboost-gpu": "xgboost"}
 """Conda's names where they differ from pip's; those of a CUDA end there with it."""
 
@@ -100,9 +105,9 @@ def test_conda_says_the_same_as_the_extras():
     wanted: dict[str, set[Version]] = {}
     for extra in (None, "dev", *GPU_EXTRAS):
         for name, requirement in requirements(extra).items():
-            (specifier,) = requirement.specifier
-            assert specifier.operator == ">="
-            wanted.setdefault(without_cuda(name), set()).add(Version(specifier.version))
+            if without_cuda(name) not in ONLY_OF_PIP:
+                (least,) = (each for each in requirement.specifier if each.operator == ">=")
+                wanted.setdefault(without_cuda(name), set()).add(Version(least.version))
     found = {canonicalize_name(name): str(specifier) for name, specifier in conda.items()}
     assert found.keys() == wanted.keys()
     for name, versions in wanted.items():
@@ -133,6 +138,33 @@ def test_the_container_and_the_workflow_install_the_locks_and_run_what_make_has(
     assert Requirement(f"python{PROJECT['project']['requires-python']}").specifier.contains(python)
     copied = {word for line in re.findall(r"^COPY (.*) \S+$", docker, re.MULTILINE) for word in line.split()}
     assert all((ROOT / name).exists() for name in copied)
+
+
+@pytest.mark.parametrize(("lock", "left_out"), [("gpu-cu12", "not implicit-cuda"), ("gpu-cu13", None)])
+def test_what_a_cuda_lacks_is_left_out_by_name(lock, left_out):
+    """implicit's build is of CUDA 13, and links with a range of RMM."""
+    command = ["make", "--dry-run", "test-gpu", f"GPU_LOCK={LOCKS[lock]}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = [line for line in done.stdout.splitlines() if "-m cuda" in line or "technobench run" in line]
+    assert len(lines) == 2
+    assert all((f'-k "{left_out}"' in line) if left_out else ("-k" not in line) for line in lines)
+    linked = {name for name in locked(lock) if name.startswith("rmm-")}
+    assert left_out or linked == {implicit_cuda.RMM}
+    assert left_out or min(each.release[:2] for each in locked(lock)[implicit_cuda.RMM]) <= implicit_cuda.LAST_RMM
+
+
+def test_the_readme_says_what_never_ran_on_hardware():
+    """Until a run on a device is among the results, each CUDA variant is told as such, and never as measured."""
+    rows = [row for path in store.runs(ROOT / "results") for row in store.read(path)[0]]
+    ran = {
+        f"{row.stage}/{row.variant}" for row in rows if row.status == "ok" and (row.executed or "").endswith("@cuda")
+    }
+    table = README.partition("## What has run on hardware")[2].partition("\n## ")[0]
+    told = [line for line in table.splitlines() if "never run on hardware" in line]
+    for (stage, name), variant in registry.variants().items():
+        if variant.device == "cuda":
+            lines = [line for line in told if f"`{stage}/{name}`" in line]
+            assert len(lines) == (0 if f"{stage}/{name}" in ran else 1), f"{stage}/{name}"
 
 
 def test_every_package_folder_is_declared():

@@ -235,7 +235,8 @@ def test_implicit_without_its_extension_says_why(monkeypatch, implicit_gpu):
     ("installed", "expected"),
     [
         ({}, "not installed"),
-        ({"rmm-cu12": "26.4.0"}, None),
+        ({"rmm-cu13": "26.4.0"}, None),
+        ({"rmm-cu12": "26.4.0"}, "package 'rmm-cu13' is not installed"),
         ({"rmm-cu13": "26.10.1"}, r"not link with rmm-cu13 26.10.1"),
     ],
 )

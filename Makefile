@@ -1,6 +1,6 @@
 # technobench: `make run` measures, `make test` checks. Both make the virtual environment they need.
 .DEFAULT_GOAL := help
-.PHONY: help run recommendation smoke test lint peers test-gpu lock clean
+.PHONY: help run recommendation smoke test lint gate peers test-gpu lock clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -14,6 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 BUDGET ?= 30
 SCORING_STAGES := --stage matrix_build --stage features --stage predict --stage shap
 PEERS_BUDGET ?= 100
+GATE_BUDGET ?= 60s
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +44,12 @@ lint: $(VENV)/installed ## ruff and pyright
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# Base and head are measured with this one environment, so that nothing is installed. Fails on a regression and on what
+# is invalid; is only told where it cannot be decided within the budget, and where the clone has no base.
+gate: $(VENV)/installed ## judge HEAD's hot paths against its merge base with main, or HEAD~1 on main (a minute or two)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/gate-ci "$(BASE)" --this-environment --budget $(GATE_BUDGET) \
+		--stage predict --stage shap --variant native
 
 $(PEERS_VENV)/installed: pyproject.toml locks/peers.lock
 	rm -rf $(PEERS_VENV)

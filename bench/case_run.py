@@ -17,6 +17,7 @@ from . import device_faults, host
 from .cases import Group
 from .child import Child, ChildError, RefusalError
 from .extrapolation import LEAST_SIZES, Point, extrapolate
+from .in_process import InProcess
 from .messages import Grade, Graded, Opened, Prepare, Ran, Ready, Run, Task
 
 _SMALLEST_PROBE = 32
@@ -53,7 +54,10 @@ class Settings:
 
 @dataclass
 class CaseRun:
-    """One variant of a group, from nothing to a row."""
+    """One variant of a group, from nothing to a row.
+
+    in_process: work in this process, whose threads and memory are as they are, in place of a worker's.
+    """
 
     group: Group
     asked: Variant
@@ -64,7 +68,8 @@ class CaseRun:
     executing: Variant | None = None
     opened: Opened | None = None
     ready: Ready | None = None
-    child: Child | None = None
+    in_process: bool = False
+    child: Child | InProcess | None = None
     warmup: Ran | None = None
     rounds: list[Ran] = field(default_factory=list)
     graded: list[Graded] = field(default_factory=list)
@@ -117,6 +122,29 @@ class CaseRun:
         self.stop()
         return self._row()
 
+    def status(self) -> tuple[Status, str | None]:
+        """The status now and its reason, the gravest first: a wrong answer is wrong wherever it was computed."""
+        if self.executing is None:
+            return Status.UNAVAILABLE, self.missing
+        if self.failure is not None:
+            return Status.FAILED, self.failure
+        fallback = None
+        if self.missing is not None:
+            fallback = f"'{self.executing.name}' stood in: {self.missing}"
+        elif self.ran_on != self.asked.device:
+            fallback = f"asked for {self.asked.device}, the work was done on {self.ran_on}"
+        if (wrong := self._wrong()) is not None:
+            return Status.MISMATCH, "; ".join(filter(None, (wrong, fallback)))
+        if fallback is not None:
+            return Status.FELL_BACK, fallback
+        unchecked = next((graded.why for graded in self.graded if graded.error is None), None)
+        if self.extrapolation is not None:
+            needed = f"needs some {self.extrapolation.seconds:.3g} s, --budget is {self.settings.budget:g} s"
+            return Status.EXTRAPOLATED, "; ".join(filter(None, (needed, unchecked)))
+        if unchecked is not None or not self.graded:
+            return Status.UNVERIFIED, unchecked
+        return Status.OK, None
+
     def so_far(self) -> Row:
         """The row if the run were interrupted now: its last answer is not graded."""
         row = self._row()
@@ -154,7 +182,8 @@ class CaseRun:
             return missing
         self.executing = variant
         log = self.folder / f"{self.asked.stage}-{self.asked.name}.log"
-        self.child = Child(self.settings.threads, log, device_memory=self.settings.device_memory)
+        memory = self.settings.device_memory
+        self.child = InProcess() if self.in_process else Child(self.settings.threads, log, device_memory=memory)
         try:
             self._guarded(self._open_and_warm_up)
         except RefusalError as refusal:
@@ -238,12 +267,12 @@ class CaseRun:
         return False
 
     def _row(self) -> Row:
-        status, reason = self._status()
+        status, reason = self.status()
         executing, stage_class = self.executing, registry.stages()[self.group.stage]
         ran = self.rounds or ([self.warmup] if self.warmup else [])
         measured = bool(self.rounds)
         peaks = [each.peak_bytes for each in ran if each.peak_bytes is not None]
-        watched = self.child.monitor.result() if self.child else self.monitored
+        watched = self.child.monitor.result() if isinstance(self.child, Child) else self.monitored
         if watched is not None and watched.peak_with_children_bytes is not None:
             peaks.append(watched.peak_with_children_bytes)
         commit, dirty = host.revision()
@@ -288,29 +317,6 @@ class CaseRun:
             started=self.started,
             command=self.settings.command,
         )
-
-    def _status(self) -> tuple[Status, str | None]:
-        """The status and its reason, the gravest first: a wrong answer is wrong wherever it was computed."""
-        if self.executing is None:
-            return Status.UNAVAILABLE, self.missing
-        if self.failure is not None:
-            return Status.FAILED, self.failure
-        fallback = None
-        if self.missing is not None:
-            fallback = f"'{self.executing.name}' stood in: {self.missing}"
-        elif self.ran_on != self.asked.device:
-            fallback = f"asked for {self.asked.device}, the work was done on {self.ran_on}"
-        if (wrong := self._wrong()) is not None:
-            return Status.MISMATCH, "; ".join(filter(None, (wrong, fallback)))
-        if fallback is not None:
-            return Status.FELL_BACK, fallback
-        unchecked = next((graded.why for graded in self.graded if graded.error is None), None)
-        if self.extrapolation is not None:
-            needed = f"needs some {self.extrapolation.seconds:.3g} s, --budget is {self.settings.budget:g} s"
-            return Status.EXTRAPOLATED, "; ".join(filter(None, (needed, unchecked)))
-        if unchecked is not None or not self.graded:
-            return Status.UNVERIFIED, unchecked
-        return Status.OK, None
 
     def _wrong(self) -> str | None:
         """What is wrong with the answers graded so far, or None."""

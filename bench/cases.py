@@ -13,6 +13,8 @@ from ..pipeline.errors import InputError
 from ..pipeline.row import CaseKey, case_key
 from ..pipeline.workload import DEFAULTS
 
+ANCHOR = "batched-sparse"
+"""What the other variants of a group are compared with; the first one where it does not run."""
 _TOKEN = re.compile(r"\s*(\(|\)|[^\s()]+)")
 
 
@@ -30,10 +32,15 @@ class Group:
     variants: tuple[Variant, ...] = field(compare=False)
     varied: tuple[str, ...] = field(default=(), compare=False)
 
+    @property
+    def problem_name(self) -> str:
+        """``dataset@scale``, with varied parameters as ``name=value``."""
+        varied = [f"{name}={self.parameters[name]}" for name in self.varied]
+        return " ".join([f"{self.dataset}@{self.scale:g}", *varied])
+
     def case_name(self, variant: Variant) -> str:
         """``stage/variant dataset@scale``, with varied parameters as ``name=value``: what expressions match."""
-        varied = [f"{name}={self.parameters[name]}" for name in self.varied]
-        return " ".join([f"{self.stage}/{variant.name} {self.dataset}@{self.scale:g}", *varied])
+        return f"{self.stage}/{variant.name} {self.problem_name}"
 
 
 def matches(expression: str, text: str) -> bool:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ from .host import thread_environment
 from .messages import Failed, Refused, Reply, Request
 from .monitor import Monitor
 
+TIME_OUT = "time-out"
+"""What the sentence on a request that was not waited for begins with."""
 _SHOWN_OF_LOG = 500
 _POLL_SECONDS = 0.5
 ReplyT = TypeVar("ReplyT", bound=Reply)
@@ -34,19 +37,33 @@ class RefusalError(Exception):
 class Child:
     """A worker process, watched by a monitor from start to end."""
 
-    def __init__(self, threads: int, log: Path, first_core: int = 0, device_memory: int | None = None) -> None:
+    def __init__(
+        self,
+        threads: int,
+        log: Path,
+        first_core: int = 0,
+        device_memory: int | None = None,
+        python: Path = Path(sys.executable),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Start a worker whose libraries use ``threads`` threads and whose output goes to ``log``.
 
         It is held to as many of the usable cores as threads, from ``first_core`` on, and to ``device_memory`` bytes.
+        python, environment: the interpreter, and what its environment has beside this process's.
         """
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "technobench.bench.worker", str(first_core), str(os.getpid())],
+                [python, "-m", "technobench.bench.worker", str(first_core), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
-                env={**os.environ, **thread_environment(threads), **device_environment(device_memory)},
+                env={
+                    **os.environ,
+                    **thread_environment(threads),
+                    **device_environment(device_memory),
+                    **(environment or {}),
+                },
                 start_new_session=True,  # an interrupt at the keyboard is the harness's to handle
             )
         self.monitor = Monitor(self.process.pid)
@@ -91,7 +108,7 @@ class Child:
             left = deadline - time.monotonic()
             if left <= 0:
                 self.kill()
-                raise ChildError(f"time-out: no answer after {timeout:.0f} s")
+                raise ChildError(f"{TIME_OUT}: no answer after {timeout:.0f} s")
             ended = self.process.poll() is not None  # a child of its own may hold the pipe open after its end
             if select.select([descriptor], [], [], 0 if ended else min(left, _POLL_SECONDS))[0]:
                 part = os.read(descriptor, 1 << 16)

@@ -5,8 +5,13 @@ import sys
 import click
 
 from ..pipeline.errors import TechnobenchError
+from .commands.aa import aa
+from .commands.backfill import backfill
+from .commands.compare import compare
 from .commands.data import data
 from .commands.doctor import doctor
+from .commands.gate import gate
+from .commands.history import history
 from .commands.listing import list_variants
 from .commands.recommend import recommend
 from .commands.run import run
@@ -26,11 +31,14 @@ def technobench() -> None:
     Which implementation is fastest here, and is it right?
 
     Exit codes: 0 all well, 1 a case failed or its answer was wrong, 2 wrong usage or input, 4 a requirement
-    (--require) was not met, 130 interrupted.
+    (--require) was not met, 130 interrupted. 'gate' has its own.
     """
 
 
-for command in (run, tune, recommend, show, table, list_variants, doctor, data):
+for command in (
+    *(run, gate, compare, aa, history, backfill, tune, recommend, show, table),
+    *(list_variants, doctor, data),
+):
     technobench.add_command(command)
 
 

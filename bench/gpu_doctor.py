@@ -1,14 +1,19 @@
 """What this machine has and lacks for the GPU variants, and how to mend it."""
 
 import importlib.metadata
+import sys
 
 from ..pipeline.cuda_driver import Driver, driver
 from ..pipeline.errors import DeviceError
 
 OLDEST_CUDA = 12
 OLDEST_CAPABILITY = 7.5
-PACKAGES = {12: ("cupy-cuda12x", "cudf-cu12", "nvidia-ml-py"), 13: ("cupy-cuda13x", "cudf-cu13", "nvidia-ml-py")}
-"""By the CUDA that they are built for, beside XGBoost, whose wheel brings its own."""
+_OF_ANY_CUDA = ("nvidia-ml-py", *(["shap-cuda"] if sys.version_info >= (3, 12) else []))
+PACKAGES = {
+    12: ("cupy-cuda12x", "cudf-cu12", *_OF_ANY_CUDA),
+    13: ("cupy-cuda13x", "cudf-cu13", "rmm-cu13", *_OF_ANY_CUDA),
+}
+"""By the CUDA that they are built for, the first two by their names; beside XGBoost, whose wheel brings its own."""
 
 
 def gpu_findings() -> tuple[list[str], list[str]]:

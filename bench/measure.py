@@ -19,7 +19,7 @@ from ..pipeline.home import home
 from ..pipeline.row import Row
 from ..pipeline.workload import Workload
 from .case_run import CaseRun, Settings
-from .cases import Group
+from .cases import ANCHOR, Group
 from .child import Child, ChildError
 from .messages import Opened, Task
 from .statistics import median_interval, ratio_interval
@@ -28,8 +28,6 @@ TIGHT = 0.02
 """A ratio is known well enough once its 95 % interval is within 2 % of its median..."""
 TIGHT_FOR_THE_EFFECT = 0.1
 """... or within a tenth of the ratio's logarithm: what is eight times slower need not be known to 2 %."""
-ANCHOR = "batched-sparse"
-"""What the others of a group are compared with to decide when to stop; the first one where it does not run."""
 
 Say = Callable[[str], None]
 Keep = Callable[[Sequence[Row]], None]
@@ -48,7 +46,7 @@ def measure(group: Group, settings: Settings, say: Say, keep: Keep) -> Iterator[
     with private_folder() as folder:
         cases = [CaseRun(group, variant, settings, digest, folder) for variant in group.variants]
         try:
-            _prepare_reference(cases, fallback, say)
+            prepare_reference(cases, fallback, say)
             for case in cases:
                 if case.failure is None:
                     say(f"{group.case_name(case.asked)}: setting up")
@@ -74,7 +72,7 @@ def private_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _prepare_reference(cases: list[CaseRun], fallback: Variant | None, say: Say) -> None:
+def prepare_reference(cases: list[CaseRun], fallback: Variant | None, say: Say) -> None:
     """Compute the reference in a process of its own, if anything is going to run; a failure is every case's."""
     if fallback is None and all(case.asked.missing() for case in cases):
         return

@@ -44,12 +44,27 @@ class Judge(msgspec.Struct, frozen=True, tag=True):
     """Bring the last answer to the host and tell its quality, without a reference. Answered by `Judged`."""
 
 
+class Fork(msgspec.Struct, frozen=True, tag=True):
+    """Go on in a copy of this process, which has imported ``modules`` and nothing else. Answered by `Forked`.
+
+    The copy answers until `End`; then this process does again.
+    """
+
+    modules: tuple[str, ...] = ()
+
+
+class End(msgspec.Struct, frozen=True, tag=True):
+    """End the copy. Answered by `Ended`."""
+
+
 class Opened(msgspec.Struct, frozen=True, tag=True):
     """The problem is loaded (and, without a variant, the reference is computed and kept)."""
 
     sizes: dict[str, int]
     versions: dict[str, str]
     thread_settings: dict[str, str]
+    tolerance: float | None = None
+    problem_digest: str | None = None
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -60,7 +75,11 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ran(msgspec.Struct, frozen=True, tag=True):
-    """One run is over. Peak and resident are bytes, peak None where the system does not tell."""
+    """One run is over. Peak and resident are bytes, peak None where the system does not tell.
+
+    instructions: executed in user mode by all threads; None where the platform does not count them.
+    page_faults: served without reading from a disk.
+    """
 
     seconds: float
     cpu_seconds: float
@@ -69,6 +88,8 @@ class Ran(msgspec.Struct, frozen=True, tag=True):
     ran_on: str
     phases: dict[str, float] | None
     transferred_bytes: dict[str, int] | None = None
+    instructions: int | None = None
+    page_faults: int | None = None
 
 
 class Graded(msgspec.Struct, frozen=True, tag=True):
@@ -89,6 +110,16 @@ class Judged(msgspec.Struct, frozen=True, tag=True):
     quality: dict[str, float | None]
 
 
+class Forked(msgspec.Struct, frozen=True, tag=True):
+    """What answers from here on is a copy."""
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """The copy has ended. modules: what it had imported."""
+
+    modules: tuple[str, ...]
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
     """What was asked raised an exception."""
 
@@ -101,5 +132,5 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-Request = Task | Prepare | Run | Grade | Judge
-Reply = Opened | Ready | Ran | Graded | Judged | Failed | Refused
+Request = Task | Prepare | Run | Grade | Judge | Fork | End
+Reply = Opened | Ready | Ran | Graded | Judged | Forked | Ended | Failed | Refused

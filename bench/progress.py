@@ -27,6 +27,10 @@ class Progress:
         if self.console.is_terminal:
             self.status.update(f"{self._place()} {what}")
 
+    def tell(self, what: str) -> None:
+        """Tell what takes long and comes once, wherever the output goes."""
+        self.console.print(what, markup=False)
+
     def row(self, case: str, row: Row) -> None:
         """Tell that a case is over, by its name and row."""
         reason = f": {row.reason}" if row.reason else ""

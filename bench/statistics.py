@@ -1,4 +1,4 @@
-"""Medians with bootstrap intervals, of rounds and of ratios between rounds that ran in turn."""
+"""Medians with bootstrap intervals: of rounds, of ratios of rounds that ran in turn, of one sample over another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,3 +41,21 @@ def ratio_interval(numerator: Sequence[float], denominator: Sequence[float]) -> 
     """Median, and interval, of the ratio per round; rounds with the same index ran in turn, the rest is left out."""
     pairs = zip(numerator, denominator, strict=False)
     return median_interval([above / below for above, below in pairs])
+
+
+def quotient_interval(above: Sequence[float], below: Sequence[float]) -> Interval:
+    """Median of one sample of positive values over that of another that is independent of it; both are drawn anew."""
+    tops, bottoms = np.asarray(above, np.float64), np.asarray(below, np.float64)
+    quotient = float(np.median(tops) / np.median(bottoms))
+    if min(len(tops), len(bottoms)) < LEAST_ROUNDS:
+        return Interval(quotient, None, None)
+    random = np.random.default_rng(0)
+    medians = [np.median(random.choice(each, (RESAMPLES, len(each))), axis=1) for each in (tops, bottoms)]
+    low, high = np.percentile(medians[0] / medians[1], [2.5, 97.5])
+    return Interval(quotient, float(low), float(high))
+
+
+def quartile_spread(values: Sequence[float]) -> float:
+    """Half the distance between the quartiles, relative to the median: how far one of the values is off, usually."""
+    low, median, high = np.percentile(np.asarray(values, np.float64), [25, 50, 75])
+    return float((high - low) / 2 / median)

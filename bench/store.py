@@ -14,8 +14,9 @@ from ..pipeline.errors import InputError
 from ..pipeline.home import new_file
 from ..pipeline.row import Row, decode, encode
 from .fold_row import FoldRow
+from .launch_row import LaunchRow
 
-_RowT = TypeVar("_RowT", Row, FoldRow)
+_RowT = TypeVar("_RowT", Row, FoldRow, LaunchRow)
 
 
 def results_folder(given: Path | None = None) -> Path:
@@ -23,13 +24,13 @@ def results_folder(given: Path | None = None) -> Path:
     return given or Path(os.environ.get("TECHNOBENCH_RESULTS", "results"))
 
 
-TUNING = "tune-"
-"""What the names of tunings begin with, by which they are told from runs."""
+BEGINNINGS = {"run": "", "tune": "tune-", "gate": "gate-", "aa": "aa-", "compare": "compare-"}
+"""What the names of a command's files begin with."""
 
 
-def new_run_id() -> str:
-    """A name for a run that sorts by time and that no other run has."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+def new_run_id(command: str = "run") -> str:
+    """A name for a run of a command that sorts by time and that no other run has."""
+    return f"{BEGINNINGS[command]}{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 class _AppendOnly:
@@ -76,10 +77,10 @@ class _AppendOnly:
         Path(self._lock.lock_file).unlink(missing_ok=True)
 
 
-class TuningFile(_AppendOnly):
-    """A tuning's file: one line for each fold of each trial."""
+class LineFile(_AppendOnly):
+    """A file of rows that are over once they are there: a tuning's folds, or a gate's launches."""
 
-    def append(self, row: FoldRow) -> None:
+    def append(self, row: FoldRow | LaunchRow) -> None:
         """Add a row, whole, on disk when this returns."""
         self._append(msgspec.json.encode(row))
 
@@ -117,6 +118,33 @@ class RunFile(_AppendOnly):
         """Let others write; a run without rows leaves no file."""
         self._settle()
         super().close()
+
+
+def add(folder: Path, run_id: str, rows: Sequence[Row]) -> None:
+    """Write a run that is over: all of its rows, or none where this is interrupted.
+
+    Raises:
+        InputError: the folder cannot be written.
+
+    """
+    try:
+        with new_file(folder / f"{run_id}.jsonl") as written:
+            written.write_bytes(b"".join(encode(row) + b"\n" for row in rows))
+    except OSError as error:
+        raise InputError(
+            f"{folder}: results cannot be written there ({error.strerror}); name another by --results"
+        ) from error
+
+
+def all_rows(folder: Path) -> tuple[list[Row], list[str]]:
+    """The rows of every run of a folder, and a sentence for each line that is no row.
+
+    Raises:
+        InputError: a file cannot be read.
+
+    """
+    found = [read(path) for path in runs(folder)]
+    return [row for rows, _ in found for row in rows], [problem for _, problems in found for problem in problems]
 
 
 def _remove_torn_end(descriptor: int) -> None:
@@ -158,6 +186,16 @@ def read_tuning(path: Path) -> list[FoldRow]:
     return _rows_and_problems(path, msgspec.json.Decoder(FoldRow).decode)[0]
 
 
+def read_launches(path: Path) -> list[LaunchRow]:
+    """The rows of a gate; a line that is none, as a kill leaves it, is passed over.
+
+    Raises:
+        InputError: the file cannot be read.
+
+    """
+    return _rows_and_problems(path, msgspec.json.Decoder(LaunchRow).decode)[0]
+
+
 def _rows_and_problems(path: Path, decoded: Callable[[bytes], _RowT]) -> tuple[list[_RowT], list[str]]:
     try:
         content = path.read_bytes()
@@ -180,9 +218,11 @@ def _rows_and_problems(path: Path, decoded: Callable[[bytes], _RowT]) -> tuple[l
 
 
 def runs(folder: Path, command: str = "run") -> Iterator[Path]:
-    """Files of runs, or of tunings, that hold something, newest first by the time of their last row."""
+    """Files of a command's runs that hold something, newest first by the time of their last row."""
+    others = tuple(beginning for beginning in BEGINNINGS.values() if beginning)
     if folder.is_dir():
-        of_command = [path for path in folder.glob("*.jsonl") if path.stem.startswith(TUNING) == (command == "tune")]
+        named = [path for path in folder.glob("*.jsonl") if path.stem.startswith(BEGINNINGS[command])]
+        of_command = [path for path in named if command != "run" or not path.stem.startswith(others)]
         found = [path for path in of_command if path.stat().st_size or _in_flight(path).is_file()]
         yield from sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 

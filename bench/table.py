@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..pipeline.row import Row, Status
+from .row_names import varied
 from .statistics import Interval, median_interval, ratio_interval
 
 NAIVE, BATCHED = "naive", "batched-sparse"
@@ -134,9 +135,7 @@ def by_stage(rows: Sequence[Row]) -> Iterator[list[Row]]:
 
 def stage_of(row: Row, rows: Sequence[Row]) -> str:
     """The stage's name, with the parameters that other rows of the stage have otherwise."""
-    others = [other.parameters for other in rows if other.stage == row.stage]
-    varied = [f"{name}={value}" for name, value in row.parameters.items() if any(value != o.get(name) for o in others)]
-    return " ".join([row.stage, *varied])
+    return " ".join([row.stage, *varied(row, rows)])
 
 
 def tables(rows: Sequence[Row]) -> Iterator[RenderableType]:

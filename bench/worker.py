@@ -6,14 +6,16 @@ A process of its own keeps one case's memory, threads and crash from the next on
 import contextlib
 import ctypes
 import gc
+import importlib
 import math
 import os
 import pickle
+import resource
 import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import psutil
@@ -24,8 +26,13 @@ from ..pipeline.datasets import catalogue
 from ..pipeline.errors import DeviceError, UnsupportedModelError
 from ..pipeline.workload import Workload
 from .host import thread_settings, versions
+from .instructions import InstructionCounter
 from .messages import (
+    End,
+    Ended,
     Failed,
+    Fork,
+    Forked,
     Grade,
     Graded,
     Judge,
@@ -42,6 +49,8 @@ from .messages import (
 )
 
 _PR_SET_PDEATHSIG = 1
+_TOLD_TO_END = 77
+"""How a copy exits that was told to end; a variant may exit, too, and with 0."""
 _CLEAR_PEAK = "5"
 """Written to ``/proc/self/clear_refs``, sets the peak resident set back to the present one (proc(5))."""
 
@@ -71,7 +80,12 @@ def _cpu_seconds() -> float:
     return time.process_time() + times.children_user + times.children_system
 
 
-def _keep_to_cores(first: int) -> None:
+def _page_faults() -> int:
+    """Page faults of this process and its children that have ended, but those that read from a disk."""
+    return sum(resource.getrusage(who).ru_minflt for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def keep_to_cores(first: int) -> None:
     """Use no more cores than threads were given: a variant that starts threads of its own would use them all."""
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))[first:]
@@ -81,13 +95,14 @@ def _keep_to_cores(first: int) -> None:
 class Worker:
     """One variant on one problem."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, counter: InstructionCounter) -> None:
         """Load the problem, and the reference or compute it where no variant is named."""
-        self.task = task
+        self.task, self.counter = task, counter
         self.stage: Stage = registry.stages()[task.stage]
         workload = Workload(catalogue.get(task.dataset, task.scale), task.parameters)
         self.whole = self.stage.fold(workload, *task.fold) if task.fold else self.stage.problem(workload)
         self.problem: Any = self.whole
+        self.problem_digest = workload.problem_digest
         self.prepared: Prepared | None = None
         self.answer: Any = None
         self.reference_file = Path(task.folder) / f"{task.stage}-{workload.problem_digest}.reference"
@@ -96,11 +111,16 @@ class Worker:
 
     def opened(self) -> Opened:
         """What the harness needs to know of the problem."""
-        return Opened(self.stage.sizes(self.whole), versions(), thread_settings())
+        sizes = self.stage.sizes(self.whole)
+        return Opened(sizes, versions(), thread_settings(), self.stage.tolerance, self.problem_digest)
 
     def prepare(self, request: Prepare) -> Ready | Refused:
         """Set the variant up, on all records or the first ones, if it does such problems."""
-        variant = registry.variants()[self.task.stage, self.task.variant or ""]
+        variant = registry.variants().get((self.task.stage, self.task.variant or ""))
+        if variant is None:
+            return Refused(f"there is no variant {self.task.stage}/{self.task.variant}")
+        if (missing := variant.missing()) is not None:
+            return Refused(missing)
         self.prepared = self.answer = None
         self.problem = self.whole
         if request.records is not None:
@@ -122,15 +142,19 @@ class Worker:
         resident = psutil.Process().memory_info().rss
         _peak_bytes(reset=True)
         try:
+            faults, counted = _page_faults(), self.counter.read()
             cpu, start = _cpu_seconds(), time.perf_counter()
             self.answer = prepared.run()
             prepared.sync()
             seconds, cpu_seconds = time.perf_counter() - start, _cpu_seconds() - cpu
+            instructions = None if counted is None else (self.counter.read() or 0) - counted
+            faults = _page_faults() - faults
         finally:
             gc.enable()
         phases = dict(prepared.phases()) if prepared.phases else None
         transferred = dict(prepared.transferred()) if prepared.transferred else None
-        return Ran(seconds, cpu_seconds, resident, _peak_bytes(), prepared.ran_on(), phases, transferred)
+        peak, where = _peak_bytes(), prepared.ran_on()
+        return Ran(seconds, cpu_seconds, resident, peak, where, phases, transferred, instructions, faults)
 
     def grade(self, request: Grade) -> Graded:
         """Compare the last answer with the reference, here and not in the variant."""
@@ -169,9 +193,12 @@ class Worker:
         return self.prepared
 
 
-def _reply(worker: Worker | None, request: Request) -> tuple[Worker | None, Reply]:
+def replied(
+    worker: Worker | None, request: Task | Prepare | Run | Grade | Judge, counter: InstructionCounter
+) -> tuple[Worker, Reply]:
+    """The worker, which a task makes, and its reply."""
     if isinstance(request, Task):
-        opened = Worker(request)
+        opened = Worker(request, counter)
         return opened, opened.opened()
     if worker is None:
         raise RuntimeError("asked to work before a task was given")
@@ -182,24 +209,66 @@ def _reply(worker: Worker | None, request: Request) -> tuple[Worker | None, Repl
     return worker, worker.judge(request) if isinstance(request, Judge) else worker.grade(request)
 
 
-def main() -> None:
-    """Answer requests until standard input ends."""
-    first_core, parent = map(int, sys.argv[1:])
-    _die_with_parent(parent)
-    _keep_to_cores(first_core)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the harness decides what an interrupt means
-    # Libraries may print; what they print must not end up among the replies.
-    replies = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
+def _answer(requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answer requests until there are no more, or until the `End` of a copy."""
     decoder = msgspec.json.Decoder(Request)
     worker: Worker | None = None
-    for line in sys.stdin.buffer:
+    counter = InstructionCounter()
+    for line in requests:
         try:
-            worker, reply = _reply(worker, decoder.decode(line))
+            request = decoder.decode(line)
+            if isinstance(request, End):
+                replies.write(msgspec.json.encode(Ended(_imported())) + b"\n")
+                return
+            if isinstance(request, Fork):
+                _answer_in_a_copy(request, requests, replies)
+                continue
+            worker, reply = replied(worker, request, counter)
         except Exception as error:  # whatever a variant raises is a row, not the end of the run
             reason = f"{type(error).__name__}: {error}".strip()
             reply = Failed(reason[:2000])
         replies.write(msgspec.json.encode(reply) + b"\n")
+
+
+def _imported() -> tuple[str, ...]:
+    return tuple(name for name, module in sys.modules.items() if getattr(module, "__spec__", None) is not None)
+
+
+def _answer_in_a_copy(request: Fork, requests: BinaryIO, replies: BinaryIO) -> None:
+    """Import what the copy will need, so that it starts in no time, and wait until it has ended.
+
+    What was never used holds no threads, so that a copy of it is whole.
+    """
+    if request.modules and not gc.get_freeze_count():
+        for name in request.modules:
+            with contextlib.suppress(Exception):  # some are made by others; a copy imports what it misses
+                importlib.import_module(name)
+        gc.collect()
+        gc.freeze()  # a copy need not look through what was imported
+    parent = os.getpid()
+    copy = os.fork()
+    if copy == 0:
+        _die_with_parent(parent)
+        replies.write(msgspec.json.encode(Forked()) + b"\n")
+        _answer(requests, replies)
+        os._exit(_TOLD_TO_END)
+    _, ended = os.waitpid(copy, 0)
+    code = os.waitstatus_to_exitcode(ended)
+    if code != _TOLD_TO_END:
+        end = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        replies.write(msgspec.json.encode(Failed(f"crash: the process ended by {end}")) + b"\n")
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    first_core, parent = map(int, sys.argv[1:])
+    _die_with_parent(parent)
+    keep_to_cores(first_core)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the harness decides what an interrupt means
+    # Libraries may print; what they print must not end up among the replies.
+    replies = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    _answer(sys.stdin.buffer, replies)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from .final_matrix import Technologies
 MOST_OF_A_COLUMN = 2**31 - 1
 """Rows of a column of cuDF, leaves of a column of lists, and bytes of strings with offsets of 32 bits.
 
-Since 24.08 more bytes take 64-bit offsets; there are still no more rows or leaves.
+In newer releases more bytes take 64-bit offsets; there are still no more rows or leaves.
 """
 _BYTES_OF_A_BYTE, _BYTES_OF_AN_ITEM, _BYTES_OF_A_CELL = 8, 256, 128
 """On paper, since cuDF does not tell: twice what has to live at a time.

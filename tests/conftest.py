@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from technobench.pipeline.needs import cuda_device_count
@@ -65,12 +66,12 @@ def planted_path(tmp_path_factory) -> str:
 
 @pytest.fixture
 def start(tmp_path) -> Callable[..., subprocess.Popen]:
-    """Start ``technobench`` with arguments in an empty folder."""
+    """Start ``technobench`` with arguments in an empty folder, or another."""
 
-    def begin(*arguments: str, path: str = "") -> subprocess.Popen:
+    def begin(*arguments: str, path: str = "", cwd: Path = tmp_path) -> subprocess.Popen:
         return subprocess.Popen(
             [sys.executable, "-c", "from technobench.bench.cli import main; main()", *arguments],
-            cwd=tmp_path,
+            cwd=cwd,
             env={**os.environ, "PYTHONPATH": path},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -86,8 +87,8 @@ def start(tmp_path) -> Callable[..., subprocess.Popen]:
 def technobench(start) -> Callable[..., Done]:
     """Run ``technobench`` to its end; rows are read from its standard output where it prints JSON lines."""
 
-    def run(*arguments: str, path: str = "") -> Done:
-        process = start(*arguments, path=path)
+    def run(*arguments: str, **where: Any) -> Done:
+        process = start(*arguments, **where)
         out, err = process.communicate(timeout=250)
         as_rows = "--json" in arguments and "-" in arguments
         rows = [json.loads(line) for line in out.splitlines()] if as_rows else []

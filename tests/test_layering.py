@@ -79,7 +79,19 @@ def test_only_the_store_touches_files_of_results():
     assert users == ["store.py"]
 
 
-@pytest.mark.parametrize("name", ["table", "statistics", "extrapolation"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "table",
+        "statistics",
+        "extrapolation",
+        "rank_scan",
+        "change_points",
+        "history",
+        "history_table",
+        "history_picture",
+    ],
+)
 def test_judging_modules_are_pure(name):
     """They get rows and numbers: no clock, no file, no process."""
     tree = ast.parse((ROOT / "bench" / f"{name}.py").read_text(encoding="utf-8"))

@@ -10,8 +10,18 @@ from typing import TypeVar
 import click
 
 from ...pipeline.errors import InputError
+from .amounts import Amount
 
 Command = TypeVar("Command", bound=Callable)
+
+
+expression_option = click.option(
+    "-k",
+    "expression",
+    metavar="EXPR",
+    help="Cases whose 'stage/variant dataset@scale' matches: 'shap and not naive'.",
+)
+"""``-k``, which cases are meant."""
 
 
 def budget_option(default: float) -> Callable[[Command], Command]:
@@ -80,9 +90,15 @@ def repeating(context: click.Context, command: str, left_out: Collection[str]) -
         name = option.name or ""
         if not is_given(context, name) or name in left_out:
             continue
+        if isinstance(option, click.Option) and option.is_flag:
+            words.append(max(option.opts, key=len))
+            continue
         value = context.params[name]
         for each in value if isinstance(value, tuple) else (value,):
-            said = f"{each:.15g}" if isinstance(each, float) else str(each)
+            if isinstance(option.type, Amount):
+                said = option.type.written(each)
+            else:
+                said = f"{each:.15g}" if isinstance(each, float) else str(each)
             words += [said] if isinstance(option, click.Argument) else [max(option.opts, key=len), said]
     return shlex.join(words)
 

@@ -1,7 +1,6 @@
 """``technobench run``: measure the selected cases."""
 
 import contextlib
-import re
 import secrets
 import shlex
 import sys
@@ -20,76 +19,30 @@ from ...pipeline.row import Row, Status, encode
 from ...pipeline.workload import Workload
 from .. import host, store
 from ..case_run import Settings
-from ..cases import Group, fitting, groups, on_device, without_finished
+from ..cases import Group, on_device, without_finished
 from ..measure import measure, measuring
 from ..progress import Progress, records_progress
 from ..table import tables, wide_console
+from .amounts import Size
 from .repeat import (
     budget_option,
     interruptible,
     is_given,
-    named_values,
     repeating,
     results_option,
     resume_option,
     timeout_option,
 )
+from .selection import selection, selection_options
 
 Show = Callable[[list[Row]], None]
 FAILED, REQUIREMENT_NOT_MET = 1, 4
 _NOT_REPEATED = {"resume", "dry_run", "json_file", "results"}
 """Options that say where rows go, not what is measured: no part of the command that repeats a run."""
-_UNITS = {"": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
-
-
-class Size(click.ParamType):
-    """A number of bytes: ``8GiB``, ``500MB``, ``1073741824``."""
-
-    name = "size"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Bytes."""
-        found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", str(value).strip().lower())
-        if found is None or found[2] not in _UNITS:
-            self.fail(f"{value!r} is no size; write it as 8GiB or 500MB", param, ctx)
-        return int(float(found[1]) * _UNITS[found[2]])
 
 
 @click.command()
-@click.option(
-    "-k",
-    "expression",
-    metavar="EXPR",
-    help="Cases whose 'stage/variant dataset@scale' matches: 'shap and not naive'.",
-)
-@click.option("--stage", "stages", multiple=True, help="Stage to measure; repeat for more [default: all].")
-@click.option("--variant", "variants", multiple=True, help="Variant to measure; repeat for more [default: all].")
-@click.option(
-    "--dataset",
-    "datasets",
-    multiple=True,
-    default=("whotracksme",),
-    show_default=True,
-    help="Dataset, made if absent; repeat for more.",
-)
-@click.option(
-    "--scale",
-    "scales",
-    type=float,
-    multiple=True,
-    default=(1.0,),
-    show_default=True,
-    help="Size of a synthetic dataset, as a factor; repeat for more.",
-)
-@click.option("--trees", type=click.IntRange(min=1), help="Trees of the default model [default: 500].")
-@click.option("--depth", type=click.IntRange(min=1), help="Depth of its trees [default: 6].")
-@click.option(
-    "--param",
-    "given",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Any other parameter; repeat for more, with one NAME to measure with each VALUE.",
-)
+@selection_options
 @click.option("--rounds", type=click.IntRange(min=1), default=20, show_default=True, help="Most timed rounds per case.")
 @budget_option(60.0)
 @timeout_option("For any one run or set-up; beyond it the case is failed.")
@@ -156,19 +109,7 @@ def run_and_show(context: click.Context, options: dict[str, Any], show: Show) ->
     fallbacks = [name for _, name in registry.variants()]
     if options["fallback"] not in ("never", *fallbacks):
         raise InputError(f"--fallback {options['fallback']}: no such variant; see 'technobench list'")
-    selected = list(
-        groups(
-            options["stages"],
-            options["variants"],
-            options["datasets"],
-            options["scales"],
-            options["expression"],
-            _parameters(options),
-        )
-    )
-    selected, unfit = fitting(selected, options["stages"])
-    for line in unfit:
-        click.echo(line, err=True)
+    selected = selection(options)
     threads = options["threads"] or host.usable_cores()
     selected = without_finished(selected, threads, {row.key for row in finished})
     if options["dry_run"]:
@@ -242,13 +183,6 @@ def _exit_code(rows: list[Row], require: str | None) -> int:
             click.echo(f"error: --require cuda is not met: {told}", err=True)
             return REQUIREMENT_NOT_MET
     return FAILED if any(row.status in {Status.FAILED, Status.MISMATCH} for row in rows) else 0
-
-
-def _parameters(options: dict[str, Any]) -> dict[str, list[str]]:
-    given = {name: [str(options[name])] for name in ("trees", "depth") if options[name] is not None}
-    for name, values in named_values(options["given"]).items():
-        given.setdefault(name, []).extend(values)
-    return given
 
 
 def _resumed(context: click.Context, folder: Path, given: dict[str, Any]) -> tuple[list[Row], str, str, dict[str, Any]]:

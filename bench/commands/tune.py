@@ -87,7 +87,7 @@ def tune(context: click.Context, /, **options: Any) -> None:
     """
     folder = store.results_folder(options["results"])
     rows: list[FoldRow] = []
-    run_id, command = store.TUNING + store.new_run_id(), repeating(context, "tune", _NOT_REPEATED)
+    run_id, command = store.new_run_id("tune"), repeating(context, "tune", _NOT_REPEATED)
     if options["resume"] is not None:
         rows, run_id, command, options = _resumed(context, folder, options)
     tuning = _tuning(options, run_id, command)
@@ -169,7 +169,7 @@ def _try_all(planned: list[Fold], tuning: Tuning, folder: Path, options: dict[st
     """Try, write and print; what was tried before an interrupt is in the file and in the table. All rows there are."""
     names = varied([fold.parameters for fold in planned])
     progress = Progress(len(planned))
-    file = store.TuningFile(folder, tuning.run_id)
+    file = store.LineFile(folder, tuning.run_id)
     with interruptible(), measuring() as alerts:
         for alert in alerts:
             click.echo(f"warning: {alert}, so costs may be too high", err=True)

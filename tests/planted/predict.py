@@ -98,6 +98,12 @@ def is_killed(problem):
 
 
 @variant()
+def exits(problem):
+    """Ends its process as if all were well."""
+    return Prepared(lambda: os._exit(0))
+
+
+@variant()
 def prints(problem):
     """Prints to standard output, where replies go."""
     right = _right(problem)

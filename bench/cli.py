@@ -10,6 +10,7 @@ from .commands.backfill import backfill
 from .commands.compare import compare
 from .commands.data import data
 from .commands.doctor import doctor
+from .commands.exchange import export_run, import_run
 from .commands.gate import gate
 from .commands.history import history
 from .commands.listing import list_variants
@@ -37,7 +38,7 @@ def technobench() -> None:
 
 for command in (
     *(run, gate, compare, aa, history, backfill, tune, recommend, show, table),
-    *(list_variants, doctor, data),
+    *(list_variants, doctor, data, export_run, import_run),
 ):
     technobench.add_command(command)
 

@@ -214,6 +214,7 @@ def _answer(requests: BinaryIO, replies: BinaryIO) -> None:
     decoder = msgspec.json.Decoder(Request)
     worker: Worker | None = None
     counter = InstructionCounter()
+    tried: set[str] = set()
     for line in requests:
         try:
             request = decoder.decode(line)
@@ -221,7 +222,7 @@ def _answer(requests: BinaryIO, replies: BinaryIO) -> None:
                 replies.write(msgspec.json.encode(Ended(_imported())) + b"\n")
                 return
             if isinstance(request, Fork):
-                _answer_in_a_copy(request, requests, replies)
+                _answer_in_a_copy(request, tried, requests, replies)
                 continue
             worker, reply = replied(worker, request, counter)
         except Exception as error:  # whatever a variant raises is a row, not the end of the run
@@ -234,15 +235,17 @@ def _imported() -> tuple[str, ...]:
     return tuple(name for name, module in sys.modules.items() if getattr(module, "__spec__", None) is not None)
 
 
-def _answer_in_a_copy(request: Fork, requests: BinaryIO, replies: BinaryIO) -> None:
+def _answer_in_a_copy(request: Fork, tried: set[str], requests: BinaryIO, replies: BinaryIO) -> None:
     """Import what the copy will need, so that it starts in no time, and wait until it has ended.
 
-    What was never used holds no threads, so that a copy of it is whole.
+    What was never used holds no threads, so that a copy of it is whole. tried: modules that were asked for before.
     """
-    if request.modules and not gc.get_freeze_count():
-        for name in request.modules:
-            with contextlib.suppress(Exception):  # some are made by others; a copy imports what it misses
-                importlib.import_module(name)
+    new = [name for name in request.modules if name not in tried]
+    for name in new:
+        tried.add(name)
+        with contextlib.suppress(Exception):  # some are made by others; a copy imports what it misses
+            importlib.import_module(name)
+    if new:
         gc.collect()
         gc.freeze()  # a copy need not look through what was imported
     parent = os.getpid()

@@ -20,12 +20,15 @@ OTHERS = ("off-by-a-little", "right-then-wrong", "lies-about-its-device", "needs
 def suite(planted_path):
     """Run the suite, with the planted variants among the others, in a folder of its own."""
 
+    # pytest-benchmark writes no file in a worker of xdist, and tells one by its environment.
+    outside_of_xdist = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+
     def run(folder, *arguments, **environment):
         command = [sys.executable, "-m", "pytest", ROOT / "bench" / "suite", "-p", "no:cacheprovider"]
         return subprocess.run(
             [*command, *QUICK, *arguments],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": planted_path, **environment},
+            env={**outside_of_xdist, "PYTHONPATH": planted_path, **environment},
             capture_output=True,
             text=True,
             timeout=200,

@@ -6,7 +6,7 @@ Each comparison is a gate of its own, over one case, in new processes, or of --s
 same. `same` compares the working tree with itself; the others compare it with a copy in which every run does more:
 additions for SHARE of the CPU time that the run before took (`slower`), an array of SHARE of the peak memory
 (`bigger`), SHARE added to all numbers of the answer (`wrong`).
-Launches are kept in results/evidence-*.jsonl, and judged again from there by --judge FILE with other limits.
+Launches are kept in results/aa-*.jsonl, and judged again from there by --judge FILE with other limits.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def arms(chosen: argparse.Namespace) -> tuple[Arm, Arm]:
 
 def measure(chosen: argparse.Namespace) -> Path:
     """Comparisons of each case; the file of launches, each with its comparison in ``gate_id``."""
-    run_id = f"evidence-{chosen.what}-{store.new_run_id()}"
+    run_id = f"{store.new_run_id('aa')}-{chosen.what}"
     file = store.LineFile(Path("results"), run_id)
     selected = groups((), (), (chosen.dataset,), (chosen.scale,), chosen.expression, {"trees": [str(chosen.trees)]})
     cases = [(group, variant) for group in selected for variant in group.variants if variant.missing() is None]

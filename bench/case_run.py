@@ -322,9 +322,7 @@ class CaseRun:
         """What is wrong with the answers graded so far, or None."""
         tolerance = registry.stages()[self.group.stage].tolerance
         for graded in self.graded:
-            if graded.error is not None and not 0 <= graded.error <= tolerance:
-                told = "of the wrong shape or not finite" if graded.error < 0 else f"off by {graded.error:.3g}"
-                wrong = f"the answer is {told}; the tolerance is {tolerance:g}"
+            if (wrong := graded.wrong(tolerance)) is not None:
                 return f"{wrong}; {device_faults.WRONG}" if self.ran_on == "cuda" else wrong
         return None
 

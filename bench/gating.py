@@ -91,9 +91,14 @@ def verdicts(plan: Plan, rows: Sequence[LaunchRow]) -> list[CaseVerdict]:
 
 def not_reached(plan: Plan, rows: Sequence[LaunchRow]) -> list[CaseVerdict]:
     """A verdict for each case of a plan that there was no time for."""
+    return [without_time(key, name) for key, name in cases_left(plan, rows)]
+
+
+def cases_left(plan: Plan, rows: Sequence[LaunchRow]) -> list[tuple[CaseKey, str]]:
+    """Key and name of each case of a plan that has no launch."""
     reached = {row.key for row in rows}
     keys = ((plan.key(group, variant), group.case_name(variant)) for group, variant in plan.cases)
-    return [without_time(key, name) for key, name in keys if key not in reached]
+    return [(key, name) for key, name in keys if key not in reached]
 
 
 def _timed_out(row: LaunchRow) -> bool:

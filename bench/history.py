@@ -163,7 +163,7 @@ def _ratios(
             left_out["measured outside of a git checkout"] += 1
         elif row.dirty:
             left_out["measured with files changed since the commit"] += 1
-        elif over is None or over.seconds is None or None in (row.warmup_seconds, over.warmup_seconds):
+        elif over is None or over.seconds is None or not row.in_turn_with(over):
             left_out[f"not measured in turn with {anchor}"] += 1
         else:
             of_commit = found.setdefault(_series_of(row), (row, {}))[1]

@@ -1,5 +1,6 @@
 """One line of a gate's results: a case measured in one launch of every arm, pair by pair."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -71,3 +72,11 @@ class LaunchRow(msgspec.Struct, frozen=True, kw_only=True):
     def case_name(self) -> str:
         """``stage/variant dataset@scale``, and nothing of the parameters."""
         return f"{self.stage}/{self.variant} {self.dataset}@{self.scale:g}"
+
+
+def by_case(rows: Iterable[LaunchRow]) -> dict[CaseKey, list[LaunchRow]]:
+    """The launches of each case, in the order of its first one."""
+    cases: dict[CaseKey, list[LaunchRow]] = {}
+    for row in rows:
+        cases.setdefault(row.key, []).append(row)
+    return cases

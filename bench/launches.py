@@ -154,12 +154,11 @@ class _Arm:
 
     def _judged(self, device: str, runs: Sequence[Ran]) -> tuple[Status, str | None]:
         assert self.graded is not None and self.opened is not None
-        error, tolerance = self.graded.error, self.opened.tolerance
-        if error is None:
+        if self.graded.error is None:
             return Status.UNVERIFIED, self.graded.why
-        if error < 0 or (tolerance is not None and not error <= tolerance):
-            told = "of the wrong shape or not finite" if error < 0 else f"off by {error:.3g}"
-            return Status.MISMATCH, f"the answer is {told}; the tolerance is {tolerance:g}"
+        tolerance = math.inf if self.opened.tolerance is None else self.opened.tolerance
+        if (wrong := self.graded.wrong(tolerance)) is not None:
+            return Status.MISMATCH, wrong
         elsewhere = {ran.ran_on for ran in runs} - {device}
         if elsewhere:
             return Status.FELL_BACK, f"asked for {device}, the work was done on {', '.join(elsewhere)}"
@@ -194,7 +193,7 @@ class CaseLaunches:
         self._repeats: int | None = None
         self._arms: list[_Arm] = []
         for arm in arms:
-            # Arms of one revision share what they find out.
+            # Arms of one revision share what they find out; answers are checked against each one's own reference.
             own = folder / hashlib.sha256(f"{arm.python} {arm.path} {arm.revision}".encode()).hexdigest()
             own.mkdir(parents=True, exist_ok=True)
             task = Task(group.stage, variant.name, group.dataset, group.scale, group.parameters, str(own))
@@ -206,7 +205,8 @@ class CaseLaunches:
 
     def prepare(self) -> None:
         """Compute references, compile, fill caches, and find out what the case imports and how long a run takes."""
-        self._prepare_references()
+        for each in self._arms:
+            each.prepare_reference()
         self._rehearse()
 
     def launches(self) -> Iterator[LaunchRow]:
@@ -221,11 +221,6 @@ class CaseLaunches:
         """End the processes."""
         for each in self._arms:
             each.child.close()
-
-    def _prepare_references(self) -> None:
-        """Each arm's answers are checked against its own revision's reference."""
-        for each in self._arms:
-            each.prepare_reference()
 
     def _rehearse(self) -> None:
         """A launch that is not kept."""

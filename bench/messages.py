@@ -103,6 +103,13 @@ class Graded(msgspec.Struct, frozen=True, tag=True):
     why: str | None = None
     quality: dict[str, float] | None = None
 
+    def wrong(self, tolerance: float) -> str | None:
+        """What is wrong with the answer, or None where nothing is or there was no reference."""
+        if self.error is None or 0 <= self.error <= tolerance:
+            return None
+        told = "of the wrong shape or not finite" if self.error < 0 else f"off by {self.error:.3g}"
+        return f"the answer is {told}; the tolerance is {tolerance:g}"
+
 
 class Judged(msgspec.Struct, frozen=True, tag=True):
     """`Stage.quality` of the last answer; what is no number is sent as None."""

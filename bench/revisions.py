@@ -131,7 +131,7 @@ def arm(repository: Repository, name: str, commit: str, lock: str | None, say: S
 
     """
     # Of each interpreter: files that it compiles, such as Numba's, lie beside the sources.
-    folder = home() / "revisions" / f"{commit[:_SHORT]}-{_python_name()}"
+    folder = home() / "revisions" / f"{commit[:_SHORT]}-{sys.implementation.cache_tag}"
     with _alone(folder):
         if not folder.is_dir():
             say(f"{name}: building {commit[:_SHORT]}")
@@ -161,7 +161,7 @@ def _environment(lock: Path, say: Say) -> Path:
 
     """
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:_SHORT]
-    folder = home() / "environments" / f"{lock.stem}-{digest}-{_python_name()}"
+    folder = home() / "environments" / f"{lock.stem}-{digest}-{sys.implementation.cache_tag}"
     python, whole = folder / "bin" / "python", folder / "installed"
     with _alone(folder):
         if not whole.is_file():  # an environment knows its own path, so that it cannot be moved into place
@@ -170,10 +170,6 @@ def _environment(lock: Path, say: Say) -> Path:
             _output([python, "-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", lock])
             whole.touch()
     return python
-
-
-def _python_name() -> str:
-    return f"{sys.implementation.cache_tag}"
 
 
 @contextlib.contextmanager

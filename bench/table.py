@@ -69,7 +69,7 @@ def speed_up(row: Row, over: Row | None) -> str:
         return "~" + times(over.extrapolation.seconds / statistics.median(row.seconds))
     if over.status is not Status.OK or over.seconds is None:
         return "-"
-    if row.session == over.session and None not in (row.warmup_seconds, over.warmup_seconds):
+    if row.in_turn_with(over):
         interval = ratio_interval(over.seconds, row.seconds)
         return times(interval.median) + spread(interval)
     return "~" + times(statistics.median(over.seconds) / statistics.median(row.seconds))

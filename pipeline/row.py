@@ -139,6 +139,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         """What tells this case from the others of its run."""
         return case_key(self.stage, self.variant, self.dataset, self.scale, self.threads, self.parameters)
 
+    def in_turn_with(self, other: "Row") -> bool:
+        """Whether rounds of the same index ran in turn: in one session, both after a warm-up."""
+        return self.session == other.session and None not in (self.warmup_seconds, other.warmup_seconds)
+
 
 def case_key(
     stage: str, variant: str, dataset: str, scale: float, threads: int, parameters: Mapping[str, Scalar]

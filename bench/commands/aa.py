@@ -26,9 +26,17 @@ from ..launches import Arm, Launching
 from ..measure import measuring, private_folder
 from ..progress import Progress
 from ..table import wide_console
-from .amounts import Duration, Share
 from .gate import PAIRS_OF_A_LAUNCH
-from .repeat import interruptible, repeating, results_option, timeout_option
+from .repeat import (
+    interruptible,
+    pairs_option,
+    repeating,
+    results_option,
+    share_option,
+    threads_option,
+    time_option,
+    timeout_option,
+)
 from .selection import selection, selection_options
 
 
@@ -37,17 +45,11 @@ from .selection import selection, selection_options
 @click.option(
     "--comparisons", type=click.IntRange(min=1), default=20, show_default=True, help="Of each case with itself."
 )
-@click.option(
-    "--max-slowdown", type=Share(), default="3%", show_default=True, metavar="PERCENT", help="As in 'technobench gate'."
-)
-@click.option(
-    "--alpha", type=Share(), default="1%", show_default=True, metavar="PERCENT", help="As in 'technobench gate'."
-)
-@click.option("--max-pairs", type=click.IntRange(min=1), default=100, show_default=True, help="Of a comparison.")
-@click.option(
-    "--budget", type=Duration(), default="30m", show_default=True, metavar="TIME", help="For all comparisons."
-)
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of every library [default: all usable cores].")
+@share_option("--max-slowdown", "3%", "As in 'technobench gate'.")
+@share_option("--alpha", "1%", "As in 'technobench gate'.")
+@pairs_option("Of a comparison.")
+@time_option("30m", "For all comparisons.")
+@threads_option
 @timeout_option("For any one run or set-up.")
 @results_option("launches")
 @click.pass_context

@@ -9,26 +9,35 @@ from typing import Any
 import click
 
 from ...pipeline.errors import InputError
-from ...pipeline.home import new_file
 from .. import host, store
 from ..cases import matches
 from ..gate.comparison import CaseComparison, Outcome, as_comparison, compare_launches
 from ..gate.comparison_text import ABOUT_LAUNCHES, ABOUT_RUNS, as_json, markdown, table, without_measures
 from ..gate.judgement import Limits
 from ..gate.run_comparison import compare_runs, host_differences
-from ..gating import Plan
+from ..gating import Plan, cases_left
 from ..launch_row import AGAIN, BASE, HEAD, LaunchRow
 from ..launches import Arm, Launching
 from ..measure import measuring, private_folder
 from ..progress import Progress
 from ..table import wide_console
-from .amounts import Duration, Share
 from .gate import PAIRS_OF_A_LAUNCH, measure_all
-from .repeat import interruptible, is_given, repeating, results_option, timeout_option
+from .repeat import (
+    FILE,
+    interruptible,
+    is_given,
+    pairs_option,
+    repeating,
+    results_option,
+    share_option,
+    threads_option,
+    time_option,
+    timeout_option,
+    write_asked,
+)
 from .selection import selection, selection_options
 
 INVALID = 4
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _OF_RUNS = {"a", "b", "expression", "max_slowdown", "max_memory_growth", "markdown_file", "json_file", "results"}
 _ASKED = "import technobench.bench.worker, importlib.metadata as m; print(m.version('technobench'))"
 
@@ -37,32 +46,14 @@ _ASKED = "import technobench.bench.worker, importlib.metadata as m; print(m.vers
 @click.argument("a")
 @click.argument("b")
 @selection_options
-@click.option(
-    "--max-slowdown",
-    type=Share(),
-    default="3%",
-    show_default=True,
-    metavar="PERCENT",
-    help="Of time: within, the same.",
-)
-@click.option(
-    "--max-memory-growth",
-    type=Share(),
-    default="10%",
-    show_default=True,
-    metavar="PERCENT",
-    help="Of the peak resident set: within, the same.",
-)
-@click.option(
-    "--budget", type=Duration(), default="10m", show_default=True, metavar="TIME", help="To measure environments in."
-)
-@click.option(
-    "--max-pairs", type=click.IntRange(min=1), default=100, show_default=True, help="Pairs of a case at most."
-)
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of every library [default: all usable cores].")
+@share_option("--max-slowdown", "3%", "Of time: within, the same.")
+@share_option("--max-memory-growth", "10%", "Of the peak resident set: within, the same.")
+@time_option("10m", "To measure environments in.")
+@pairs_option("Pairs of a case at most.")
+@threads_option
 @timeout_option("For any one run or set-up; beyond it the case is invalid.")
-@click.option("--markdown", "markdown_file", type=_FILE, help="Also write the comparison there.")
-@click.option("--json", "json_file", type=_FILE, help="Also write a JSON object there.")
+@click.option("--markdown", "markdown_file", type=FILE, help="Also write the comparison there.")
+@click.option("--json", "json_file", type=FILE, help="Also write a JSON object there.")
 @results_option("runs, and of the launches")
 @click.pass_context
 def compare(context: click.Context, /, **options: Any) -> None:
@@ -141,22 +132,15 @@ def _environments(context: click.Context, options: dict[str, Any], pythons: Sequ
             measure_all(plan, rows, folder, private, progress)
         finally:
             progress.close()
-            found = [*compare_launches(rows, limits), *_not_reached(plan, rows)]
+            left = cases_left(plan, rows)
+            found = compare_launches(rows, limits)
+            found += [CaseComparison(key, name, Outcome.NOT_COMPARED, "no time left", ()) for key, name in left]
             versions = [rows[0].arms[name].versions for name in (BASE, HEAD)] if rows else [{}, {}]
             notes = [*_changed(*versions), *alerts, ABOUT_LAUNCHES]
             about = {"a": a.revision, "b": b.revision, "command": command}
             _tell(found, f"B {b.revision} / A {a.revision}", notes, about, options)
             click.echo(f"launches: {folder / run_id}.jsonl", err=True)
     return found
-
-
-def _not_reached(plan: Plan, rows: Sequence[LaunchRow]) -> list[CaseComparison]:
-    reached = {row.key for row in rows}
-    return [
-        CaseComparison(plan.key(group, variant), group.case_name(variant), Outcome.NOT_COMPARED, "no time left", ())
-        for group, variant in plan.cases
-        if plan.key(group, variant) not in reached
-    ]
 
 
 def _installed(name: str, python: Path) -> Arm:
@@ -200,7 +184,4 @@ def _tell(
         "markdown_file": lambda: markdown(cases, title, [*notes]).encode(),
         "json_file": lambda: as_json(cases, about),
     }
-    for name, text in texts.items():
-        if options[name] is not None:
-            with new_file(options[name]) as written:
-                written.write_bytes(text())
+    write_asked(options, texts)

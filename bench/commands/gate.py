@@ -10,9 +10,7 @@ from typing import Any
 
 import click
 
-from ...pipeline.datasets import catalogue
 from ...pipeline.errors import InputError
-from ...pipeline.home import new_file
 from .. import calibration, host, store
 from ..against_baseline import Baseline
 from ..cases import parameters_of
@@ -22,17 +20,30 @@ from ..gating import Measuring, Plan, as_gate, measured, verdicts
 from ..launch_row import AGAIN, BASE, HEAD, LaunchRow
 from ..launches import Arm, Launching
 from ..measure import measuring, private_folder
-from ..progress import Progress, records_progress
+from ..progress import Progress
 from ..revisions import Repository, arm
 from ..table import wide_console
-from .amounts import Duration, Share
-from .repeat import interruptible, is_given, repeating, results_option, resume_option, timeout_option
-from .selection import selection, selection_options
+from .repeat import (
+    FILE,
+    interruptible,
+    is_given,
+    options_of,
+    pairs_option,
+    refuse_options_on_resume,
+    repeating,
+    results_option,
+    resume_option,
+    share_option,
+    threads_option,
+    time_option,
+    timeout_option,
+    write_asked,
+)
+from .selection import make_datasets, selection, selection_options
 
 PAIRS_OF_A_LAUNCH = 5
 _SHORT = 12
 _NOT_REPEATED = {"resume", "results", "markdown_file", "junit_file", "json_file"}
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -46,32 +57,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--other-host", is_flag=True, help="Take a baseline of another class of host all the same.")
 @selection_options
-@click.option(
-    "--max-slowdown", type=Share(), default="3%", show_default=True, metavar="PERCENT", help="Of time, that is allowed."
-)
-@click.option(
-    "--max-memory-growth",
-    type=Share(),
-    default="10%",
-    show_default=True,
-    metavar="PERCENT",
-    help="Of the peak resident set, that is allowed.",
-)
-@click.option(
-    "--alpha",
-    type=Share(),
-    default="1%",
-    show_default=True,
-    metavar="PERCENT",
-    help="Probability of a false alarm, over all cases.",
-)
-@click.option(
-    "--budget", type=Duration(), default="10m", show_default=True, metavar="TIME", help="For all that the gate does."
-)
-@click.option(
-    "--max-pairs", type=click.IntRange(min=1), default=100, show_default=True, help="Pairs of a case at most."
-)
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of every library [default: all usable cores].")
+@share_option("--max-slowdown", "3%", "Of time, that is allowed.")
+@share_option("--max-memory-growth", "10%", "Of the peak resident set, that is allowed.")
+@share_option("--alpha", "1%", "Probability of a false alarm, over all cases.")
+@time_option("10m", "For all that the gate does.")
+@pairs_option("Pairs of a case at most.")
+@threads_option
 @click.option(
     "--lock",
     default="locks/cpu.lock",
@@ -84,9 +75,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @timeout_option("For any one run or set-up; beyond it the case is invalid.")
 @resume_option("gate")
-@click.option("--markdown", "markdown_file", type=_FILE, help="Also write the verdict there, for a pull request.")
-@click.option("--junit", "junit_file", type=_FILE, help="Also write JUnit XML there.")
-@click.option("--json", "json_file", type=_FILE, help="Also write a JSON object there.")
+@click.option("--markdown", "markdown_file", type=FILE, help="Also write the verdict there, for a pull request.")
+@click.option("--junit", "junit_file", type=FILE, help="Also write JUnit XML there.")
+@click.option("--json", "json_file", type=FILE, help="Also write a JSON object there.")
 @results_option("launches")
 @click.pass_context
 def gate(context: click.Context, /, **options: Any) -> None:
@@ -180,14 +171,12 @@ def _tell(found: Sequence[CaseVerdict], about: dict[str, Any], options: dict[str
     for line in calibration.told(found, host.fingerprint()):
         click.echo(line)
     heading = f"{about['head'][:_SHORT]} against {about['base'][:_SHORT]}"
-    for name, text in (
-        ("markdown_file", lambda: markdown(found, heading, repeat).encode()),
-        ("junit_file", lambda: junit(found, repeat).encode()),
-        ("json_file", lambda: as_json(found, about)),
-    ):
-        if options[name] is not None:
-            with new_file(options[name]) as written:
-                written.write_bytes(text())
+    texts = {
+        "markdown_file": lambda: markdown(found, heading, repeat).encode(),
+        "junit_file": lambda: junit(found, repeat).encode(),
+        "json_file": lambda: as_json(found, about),
+    }
+    write_asked(options, texts)
 
 
 def _kept(words: list[str]) -> list[str]:
@@ -217,9 +206,7 @@ def measure_all(
     how: Measuring = measured,
 ) -> None:
     """Measure what is left of a plan; each launch is on disk, and in ``rows``, before the next one begins."""
-    for dataset, scale in dict.fromkeys((group.dataset, group.scale) for group, _ in plan.cases):
-        with records_progress(f"dataset {dataset}@{scale:g}") as done:
-            catalogue.get(dataset, scale, done)
+    make_datasets(group for group, _ in plan.cases)
     file = store.LineFile(folder, plan.launching.gate_id)
     try:
         for row in how(plan, tuple(rows), private, progress.say, progress.over):
@@ -257,15 +244,13 @@ def _resumed(
     context: click.Context, folder: Path, given: dict[str, Any]
 ) -> tuple[list[LaunchRow], str, str, dict[str, Any]]:
     """Rows, id, command and options of the gate to go on with; it has its whole budget again."""
-    others = [name for name in context.params if is_given(context, name) and name not in {*_NOT_REPEATED, "budget"}]
-    if others:
-        raise InputError(f"--resume goes on with the gate's own options; leave out {', '.join(others)}")
+    refuse_options_on_resume(context, "gate", {*_NOT_REPEATED, "budget"})
     path = store.find(folder, given["resume"] or None, "gate")
     rows = store.read_launches(path)
     if not rows:
         raise InputError(f"{path}: holds no launch to take the gate's options from; start a new one")
     command = rows[0].command
-    options = context.command.make_context("gate", shlex.split(command)[2:]).params
+    options = options_of(context, command)
     kept = {name: given[name] for name in _NOT_REPEATED}
     if is_given(context, "budget"):
         kept["budget"] = given["budget"]

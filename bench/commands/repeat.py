@@ -3,14 +3,15 @@
 import contextlib
 import shlex
 import signal
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from ...pipeline.errors import InputError
-from .amounts import Amount
+from ...pipeline.home import new_file
+from .amounts import Amount, Duration, Share
 
 Command = TypeVar("Command", bound=Callable)
 
@@ -46,6 +47,56 @@ def timeout_option(about: str) -> Callable[[Command], Command]:
         metavar="SECONDS",
         help=about,
     )
+
+
+def share_option(name: str, default: str, about: str) -> Callable[[Command], Command]:
+    """An option in per cent."""
+    return click.option(name, type=Share(), default=default, show_default=True, metavar="PERCENT", help=about)
+
+
+def time_option(default: str, about: str) -> Callable[[Command], Command]:
+    """``--budget``, for all that a command does."""
+    return click.option("--budget", type=Duration(), default=default, show_default=True, metavar="TIME", help=about)
+
+
+def pairs_option(about: str) -> Callable[[Command], Command]:
+    """``--max-pairs``."""
+    return click.option("--max-pairs", type=click.IntRange(min=1), default=100, show_default=True, help=about)
+
+
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="Threads of every library [default: all usable cores]."
+)
+"""``--threads``."""
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+"""A file to write, beside what is printed."""
+
+
+def write_asked(options: Mapping[str, Any], texts: Mapping[str, Callable[[], bytes]]) -> None:
+    """Write each text, made by the name of its option, to the file that this names, if it does; whole or not at all."""
+    for name, text in texts.items():
+        if options[name] is not None:
+            with new_file(options[name]) as written:
+                written.write_bytes(text())
+
+
+def refuse_options_on_resume(context: click.Context, what: str, settable: Collection[str]) -> None:
+    """What is gone on with has its own options.
+
+    Raises:
+        InputError: others than those ``settable`` are on the command line.
+
+    """
+    others = [name for name in context.params if is_given(context, name) and name not in settable]
+    if others:
+        raise InputError(f"--resume goes on with the {what}'s own options; leave out {', '.join(others)}")
+
+
+def options_of(context: click.Context, command: str) -> dict[str, Any]:
+    """The options of a command line that `repeating` made."""
+    _, name, *words = shlex.split(command)
+    return context.command.make_context(name, words).params
 
 
 def resume_option(what: str) -> Callable[[Command], Command]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import secrets
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,19 +20,21 @@ from .. import host, store
 from ..case_run import Settings
 from ..cases import Group, on_device, without_finished
 from ..measure import measure, measuring
-from ..progress import Progress, records_progress
+from ..progress import Progress
 from ..table import tables, wide_console
 from .amounts import Size
 from .repeat import (
     budget_option,
     interruptible,
-    is_given,
+    options_of,
+    refuse_options_on_resume,
     repeating,
     results_option,
     resume_option,
+    threads_option,
     timeout_option,
 )
-from .selection import selection, selection_options
+from .selection import make_datasets, selection, selection_options
 
 Show = Callable[[list[Row]], None]
 FAILED, REQUIREMENT_NOT_MET = 1, 4
@@ -46,7 +47,7 @@ _NOT_REPEATED = {"resume", "dry_run", "json_file", "results"}
 @click.option("--rounds", type=click.IntRange(min=1), default=20, show_default=True, help="Most timed rounds per case.")
 @budget_option(60.0)
 @timeout_option("For any one run or set-up; beyond it the case is failed.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of every library [default: all usable cores].")
+@threads_option
 @click.option(
     "--fallback",
     default="never",
@@ -141,9 +142,7 @@ def _measure_all(
     progress = Progress(sum(len(group.variants) for group in selected))
     with interruptible(), measuring() as alerts, contextlib.ExitStack() as stack:
         settings = replace(settings, fallback=None if no_device else settings.fallback, alerts=alerts)
-        for dataset, scale in dict.fromkeys((group.dataset, group.scale) for group in selected):
-            with records_progress(f"dataset {dataset}@{scale:g}") as done:
-                catalogue.get(dataset, scale, done)
+        make_datasets(selected)
         _check_same_data(finished)
         file = store.RunFile(folder, settings.run_id)
         try:
@@ -187,15 +186,13 @@ def _exit_code(rows: list[Row], require: str | None) -> int:
 
 def _resumed(context: click.Context, folder: Path, given: dict[str, Any]) -> tuple[list[Row], str, str, dict[str, Any]]:
     """Rows, id, command and options of the run to go on with."""
-    others = [name for name in context.params if is_given(context, name) and name not in _NOT_REPEATED]
-    if others:
-        raise InputError(f"--resume goes on with the run's own options; leave out {', '.join(others)}")
+    refuse_options_on_resume(context, "run", _NOT_REPEATED)
     path = store.find(folder, given["resume"] or None)
     rows, _ = store.read(path)
     if not rows:
         raise InputError(f"{path}: holds no row to take the run's options from; start a new run")
     command = rows[0].command
-    options = context.command.make_context("run", shlex.split(command)[2:]).params
+    options = options_of(context, command)
     kept = {name: given[name] for name in _NOT_REPEATED}
     click.echo(f"going on with {path.stem}: {len(rows)} rows are there; {command}", err=True)
     return [row for row in rows if not row.interrupted], path.stem, command, {**options, **kept}

@@ -1,12 +1,14 @@
 """Options that choose cases, the same in every command that measures."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
 
+from ...pipeline.datasets import catalogue
 from ..cases import Group, fitting, groups
+from ..progress import records_progress
 from .repeat import Command, expression_option, named_values
 
 _OPTIONS: tuple[Callable, ...] = (
@@ -40,6 +42,18 @@ _OPTIONS: tuple[Callable, ...] = (
         help="Any other parameter; repeat for more, with one NAME to measure with each VALUE.",
     ),
 )
+
+
+def make_dataset(name: str, scale: float) -> None:
+    """Make a dataset, if it is absent, with a bar of its records."""
+    with records_progress(f"dataset {name}@{scale:g}") as done:
+        catalogue.get(name, scale, done)
+
+
+def make_datasets(chosen: Iterable[Group]) -> None:
+    """`make_dataset` for each dataset and scale of some groups."""
+    for name, scale in dict.fromkeys((group.dataset, group.scale) for group in chosen):
+        make_dataset(name, scale)
 
 
 def selection_options(command: Command) -> Command:

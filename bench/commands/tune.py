@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from .. import host, store
 from ..cases import parameters_of
 from ..fold_row import FoldRow, fold_key
 from ..measure import measuring
-from ..progress import Progress, records_progress
+from ..progress import Progress
 from ..search_space import OPTIONS, Space, drawn_points, every_point, read_space
 from ..table import duration, wide_console
 from ..trial_table import advice, as_json, trial_table, varied
@@ -27,11 +26,14 @@ from .repeat import (
     interruptible,
     is_given,
     named_values,
+    options_of,
+    refuse_options_on_resume,
     repeating,
     results_option,
     resume_option,
     timeout_option,
 )
+from .selection import make_dataset
 
 FAILED = 1
 _OF_THE_CHOICE = ("metric", "cost", "as_json")
@@ -91,8 +93,7 @@ def tune(context: click.Context, /, **options: Any) -> None:
     if options["resume"] is not None:
         rows, run_id, command, options = _resumed(context, folder, options)
     tuning = _tuning(options, run_id, command)
-    with records_progress(f"dataset {tuning.dataset}@{tuning.scale:g}") as done:
-        catalogue.get(tuning.dataset, tuning.scale, done)
+    make_dataset(tuning.dataset, tuning.scale)
     if rows and not same_data(rows[0]):
         raise InputError(f"dataset '{tuning.dataset}' has changed since the tuning; start a new one")
     points = _points(options)
@@ -230,15 +231,13 @@ def _resumed(
     context: click.Context, folder: Path, given: dict[str, Any]
 ) -> tuple[list[FoldRow], str, str, dict[str, Any]]:
     """Rows, id, command and options of the tuning to go on with."""
-    others = [name for name in context.params if is_given(context, name) and name not in _SETTABLE_ON_RESUME]
-    if others:
-        raise InputError(f"--resume goes on with the tuning's own options; leave out {', '.join(others)}")
+    refuse_options_on_resume(context, "tuning", _SETTABLE_ON_RESUME)
     path = store.find(folder, given["resume"] or None, "tune")
     rows = store.read_tuning(path)
     if not rows:
         raise InputError(f"{path}: holds no row to take the tuning's options from; start a new one")
     command = rows[0].command
-    options = context.command.make_context("tune", shlex.split(command)[2:]).params
+    options = options_of(context, command)
     kept = {name: given[name] for name in _SETTABLE_ON_RESUME if is_given(context, name)}
     click.echo(f"going on with {path.stem}: {len(rows)} rows are there; {command}", err=True)
     return rows, path.stem, command, {**options, **kept}

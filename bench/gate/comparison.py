@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ...pipeline.row import CaseKey
-from ..launch_row import AGAIN, BASE, HEAD, LaunchRow
-from .judgement import MEASURES, Decision, Limits, Measure, log_ratios, unsound
+from ..launch_row import BASE, HEAD, LaunchRow, by_case
+from .judgement import MEASURES, Decision, Limits, Measure, log_ratios, noise_of_base, unsound
 from .signs import median_bounds
 
 
@@ -76,10 +76,7 @@ def compare_launches(rows: Sequence[LaunchRow], limits: Limits) -> list[CaseComp
 
     Either bound of an interval is wrong with probability ``limits.alpha`` at most, over all looks.
     """
-    cases: dict[CaseKey, list[LaunchRow]] = {}
-    for row in rows:
-        cases.setdefault(row.key, []).append(row)
-    return [_case(key, of_case, limits) for key, of_case in cases.items()]
+    return [_case(key, of_case, limits) for key, of_case in by_case(rows).items()]
 
 
 def _case(key: CaseKey, rows: Sequence[LaunchRow], limits: Limits) -> CaseComparison:
@@ -101,8 +98,6 @@ def _measure(
 ) -> MeasureComparison:
     alpha = limits.alpha_of_a_look
     bounds = median_bounds(values, alpha)
-    again = log_ratios(rows, measure, AGAIN, BASE)
-    noise = median_bounds(again, alpha).half_width if again else None
     low, high = (None if bound is None else math.exp(bound) for bound in (bounds.low, bounds.high))
     half = None
     if bounds.low is not None and bounds.high is not None:
@@ -115,7 +110,7 @@ def _measure(
         low=low,
         high=high,
         pairs=pairs,
-        noise=None if noise is None else math.expm1(noise),
+        noise=noise_of_base(rows, measure, alpha),
         visible=half,
         within=within,
         outcome=outcome_of(measure.name, low, high, within),

@@ -21,7 +21,7 @@ from enum import StrEnum
 
 from ...pipeline.errors import InputError
 from ...pipeline.row import CaseKey, Status
-from ..launch_row import AGAIN, BASE, HEAD, ArmSample, LaunchRow
+from ..launch_row import AGAIN, BASE, HEAD, ArmSample, LaunchRow, by_case
 from .signs import fewest_values, median_bounds, probability_above, rejected
 
 
@@ -147,6 +147,13 @@ def log_ratios(rows: Iterable[LaunchRow], measure: Measure, above: str, below: s
     return found
 
 
+def noise_of_base(rows: Iterable[LaunchRow], measure: Measure, alpha: float) -> float | None:
+    """Half the distance between the bounds of base / base, as a share; None for too few launches."""
+    again = log_ratios(rows, measure, AGAIN, BASE)
+    half_width = median_bounds(again, alpha).half_width if again else None
+    return None if half_width is None else math.expm1(half_width)
+
+
 def judge(rows: Sequence[LaunchRow], limits: Limits, last: bool, others: int = 0) -> list[CaseVerdict]:
     """A verdict for each case, in the order of its first row.
 
@@ -157,9 +164,7 @@ def judge(rows: Sequence[LaunchRow], limits: Limits, last: bool, others: int = 0
         others: how many cases of the matrix have no rows yet.
 
     """
-    cases: dict[CaseKey, list[LaunchRow]] = {}
-    for row in rows:
-        cases.setdefault(row.key, []).append(row)
+    cases = by_case(rows)
     sound = {key: unsound(of_case) is None for key, of_case in cases.items()}
     series = {
         (key, measure.name): values
@@ -213,8 +218,6 @@ def _measure(
     measure: Measure, values: list[float], rows: list[LaunchRow], alarm: tuple[float, bool], limits: Limits
 ) -> MeasureVerdict:
     bounds = median_bounds(values, limits.alpha_of_a_look)
-    again = log_ratios(rows, measure, AGAIN, BASE)
-    noise = median_bounds(again, limits.alpha_of_a_look).half_width if again else None
     limit = measure.limit(limits)
     probability, alarming = alarm
     decision = Decision.INCONCLUSIVE
@@ -228,7 +231,7 @@ def _measure(
         math.exp(bounds.median),
         None if bounds.low is None else math.exp(bounds.low),
         None if bounds.high is None else math.exp(bounds.high),
-        None if noise is None else math.expm1(noise),
+        noise_of_base(rows, measure, limits.alpha_of_a_look),
         None if bounds.low is None else math.expm1(bounds.median - bounds.low),
         limit,
         probability,

@@ -14,6 +14,7 @@ from typing import Any
 
 from ...pipeline.row import Row, Status
 from ..cases import ANCHOR
+from ..row_names import case_name
 from ..statistics import quartile_spread, quotient_interval
 from .comparison import CaseComparison, MeasureComparison, Outcome, outcome_of
 from .judgement import Limits
@@ -30,8 +31,8 @@ _WRONG = {Status.MISMATCH, Status.FAILED, Status.FELL_BACK}
 
 def in_turn(row: Row, other: Row) -> bool:
     """Whether two rows are sound, of one problem, and were measured in turn."""
-    sound = all(each.status is Status.OK and each.warmup_seconds is not None for each in (row, other))
-    same = row.session == other.session and row.stage == other.stage and row.problem_digest == other.problem_digest
+    sound = row.status is other.status is Status.OK and row.in_turn_with(other)
+    same = row.stage == other.stage and row.problem_digest == other.problem_digest
     return sound and same and row.threads == other.threads and row.variant != other.variant
 
 
@@ -54,13 +55,6 @@ def host_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> str
         if first.get(part) != second.get(part)
     ]
     return "; ".join(parts) or None
-
-
-def case_name(row: Row, rows: Sequence[Row]) -> str:
-    """``stage/variant dataset@scale``, with the parameters that the stage's rows do not share."""
-    others = [other.parameters for other in rows if other.stage == row.stage]
-    varied = [f"{name}={value}" for name, value in row.parameters.items() if any(value != o.get(name) for o in others)]
-    return " ".join([f"{row.stage}/{row.variant} {row.dataset}@{row.scale:g}", *varied])
 
 
 def compare_runs(before: Sequence[Row], after: Sequence[Row], limits: Limits) -> list[CaseComparison]:

@@ -5,13 +5,14 @@ import sys
 
 from ..pipeline.cuda_driver import Driver, driver
 from ..pipeline.errors import DeviceError
+from ..pipeline.needs import CUDA_BUILDS
 
 OLDEST_CUDA = 12
 OLDEST_CAPABILITY = 7.5
 _OF_ANY_CUDA = ("nvidia-ml-py", *(["shap-cuda"] if sys.version_info >= (3, 12) else []))
 PACKAGES = {
-    12: ("cupy-cuda12x", "cudf-cu12", *_OF_ANY_CUDA),
-    13: ("cupy-cuda13x", "cudf-cu13", "rmm-cu13", *_OF_ANY_CUDA),
+    12: (*(builds[12] for builds in CUDA_BUILDS.values()), *_OF_ANY_CUDA),
+    13: (*(builds[13] for builds in CUDA_BUILDS.values()), "rmm-cu13", *_OF_ANY_CUDA),
 }
 """By the CUDA that they are built for, the first two by their names; beside XGBoost, whose wheel brings its own."""
 

@@ -1,5 +1,6 @@
 """What machine, libraries and settings a row was measured with."""
 
+import contextlib
 import functools
 import importlib.metadata
 import os
@@ -9,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from ..pipeline.cuda_driver import driver
+from ..pipeline.errors import DeviceError
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -93,14 +97,28 @@ def _cpu_model() -> str:
 
 @functools.cache
 def fingerprint() -> dict[str, Any]:
-    """The class of the machine: what a stored time must share to be compared. No names, no addresses."""
+    """The class of the machine: what a stored time must share to be compared. No names, no addresses.
+
+    Where there is a CUDA device, ``gpu`` names the first and ``gpu_driver`` says up to which CUDA the driver goes.
+    """
     return {
         "cpu": _cpu_model(),
         "architecture": platform.machine(),
         "cores": usable_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
+        **_gpu(),
     }
+
+
+def _gpu() -> dict[str, str]:
+    found = driver()
+    if isinstance(found, str):
+        return {}
+    told = {"gpu_driver": "CUDA {}.{}".format(*found.version)}
+    with contextlib.suppress(DeviceError):  # as on a device that is lost; its rows say so
+        told["gpu"] = found.device().name
+    return told
 
 
 @functools.cache

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.errors import UnsupportedModelError
-from ..pipeline.needs import cuda_device, package
+from ..pipeline.needs import cuda_device, cuda_package, package
 from ..pipeline.stages.als import AlsAnswer, AlsProblem, loss, refuse_frequency, with_values
 from .als_kernels import UNTIL_SOLVED, Cholesky, ConjugateGradients, Part, RowKernel
 from .als_memory import AlsMemory
@@ -125,19 +125,19 @@ def _native(problem: AlsProblem, kernel_of: Callable[[Any], RowKernel]) -> Prepa
     return Prepared(run, cupy.cuda.Device().synchronize, fetch, ran_on=evidence.ran_on)
 
 
-@variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
+@variant(cuda_package("cupy"), cuda_device(), device="cuda")
 def native_cuda_cholesky(problem: AlsProblem) -> Prepared[AlsAnswer]:
     """A block a row, its normal equations factorised in shared memory, in coordinates where float32 does for them."""
     return _native(problem, lambda cupy: Cholesky(cupy, problem.factors))
 
 
-@variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
+@variant(cuda_package("cupy"), cuda_device(), device="cuda")
 def native_cuda_exact(problem: AlsProblem) -> Prepared[AlsAnswer]:
     """A block a row, conjugate gradients in shared memory until every row is solved to float32."""
     return _native(problem, lambda cupy: ConjugateGradients(cupy, problem.factors, UNTIL_SOLVED))
 
 
-@variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
+@variant(cuda_package("cupy"), cuda_device(), device="cuda")
 def native_cuda(problem: AlsProblem) -> Prepared[AlsAnswer]:
     """A block a row, three conjugate-gradient steps in coordinates where Y'Y + lambda is 1: no dense product."""
     return _native(problem, lambda cupy: ConjugateGradients(cupy, problem.factors, _STEPS))

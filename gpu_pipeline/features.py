@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.datasets.dataset import Column
 from ..pipeline.final_columns import ColumnsLearner, FinalColumns
-from ..pipeline.needs import cuda_device, package
+from ..pipeline.needs import cuda_device, cuda_package
 from ..pipeline.raw_columns import RawColumn
 from ..pipeline.stages.features import FeaturesAnswer, FeaturesProblem
 from .device_memory import batches, left_to_cupy
@@ -45,7 +45,7 @@ def final_matrix(arrays: Any, problem: FeaturesProblem) -> tuple[FinalMatrix, Fi
     return FinalMatrix(arrays, final, raw, problem.names, problem.known), final
 
 
-@variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
+@variant(cuda_package("cupy"), cuda_device(), device="cuda")
 def cupy(problem: FeaturesProblem) -> Prepared[FeaturesAnswer]:
     """Categories numbered by Arrow on the host, codes and numbers copied, one CSR by array algebra on the device.
 

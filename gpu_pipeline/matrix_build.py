@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..pipeline.contract import Prepared, variant
-from ..pipeline.needs import cuda_device, package
+from ..pipeline.needs import cuda_device, cuda_package
 from ..pipeline.stages.matrix_build import MatrixAnswer, MatrixProblem, csr_of_ones
 from .evidence import Evidence
 from .technology_chunks import Built, TechnologyMatrix, chunks_of, left_to_cudf_and_cupy, strings_of
 
 
-@variant(package("cupy", "cupy-cuda12x"), package("cudf", "cudf-cu12"), cuda_device(), device="cuda")
+@variant(cuda_package("cupy"), cuda_package("cudf"), cuda_device(), device="cuda")
 def cudf(problem: MatrixProblem) -> Prepared[MatrixAnswer]:
     """Split and number the items by cuDF, normalise distinct ones on the host, sort the pairs by CuPy into a CSR.
 

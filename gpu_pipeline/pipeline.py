@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.final_columns import NO_COLUMN
-from ..pipeline.needs import cuda_device, package
+from ..pipeline.needs import cuda_device, cuda_package
 from ..pipeline.stages.pipeline import PHASES, PipelineAnswer, PipelineProblem
 from .device_explanations import LargestContributions
 from .device_forest import DeviceForest
@@ -32,7 +32,7 @@ _ANSWERS = 8
 """Arrays of a batch beside those of its rows."""
 
 
-@variant(package("cupy", "cupy-cuda12x"), package("cudf", "cudf-cu12"), cuda_device(), device="cuda")
+@variant(cuda_package("cupy"), cuda_package("cudf"), cuda_device(), device="cuda")
 def native_cuda(problem: PipelineProblem) -> Prepared[PipelineAnswer]:
     """cuDF, array algebra and our own kernels; only answers come back. Set-up of the models is part of the phases.
 

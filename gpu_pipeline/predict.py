@@ -7,7 +7,7 @@
 import numpy as np
 
 from ..pipeline.contract import Prepared, variant
-from ..pipeline.needs import cuda_device, package, xgboost_with_cuda
+from ..pipeline.needs import cuda_device, cuda_package, xgboost_with_cuda
 from ..pipeline.scoring import ScoringProblem, margins, ran_on
 from .batched_run import batched_run
 from .device_forest import DeviceForest
@@ -30,7 +30,7 @@ def xgboost_cuda(problem: ScoringProblem) -> Prepared[np.ndarray]:
     return Prepared(run, ran_on=lambda: ran_on(booster))
 
 
-@variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
+@variant(cuda_package("cupy"), cuda_device(), device="cuda")
 def native_cuda(problem: ScoringProblem) -> Prepared[np.ndarray]:
     """A tile of rows coded into shared memory, a thread for each row and share of the trees; scores on the device."""
     import cupy

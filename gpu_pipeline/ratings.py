@@ -12,7 +12,7 @@ import numpy as np
 
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.errors import UnsupportedModelError
-from ..pipeline.needs import cuda_device, package
+from ..pipeline.needs import cuda_device, cuda_package
 from ..pipeline.rating_models import KNN, BaselineSGD, RatingModel
 from ..pipeline.rating_products import Arrays, refuse_what_is_not_of_products
 from ..pipeline.stages.ratings import RatingsProblem
@@ -44,7 +44,7 @@ def refuse_what_order_decides(model: RatingModel) -> None:
         )
 
 
-@variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
+@variant(cuda_package("cupy"), cuda_device(), device="cuda")
 def cupy(problem: RatingsProblem) -> Prepared[np.ndarray]:
     """Slope One, k-NN and NMF without biases by sparse products on the device, fold by fold, in float64.
 

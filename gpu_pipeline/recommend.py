@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..pipeline.contract import Prepared, variant
-from ..pipeline.needs import cuda_device, package
+from ..pipeline.needs import cuda_device, cuda_package, package
 from ..pipeline.stages.recommend import RecommendProblem
 from .batched_run import Batches, run_in_batches
 from .device_memory import copied, left_to_cupy, left_to_others
@@ -65,7 +65,7 @@ def implicit_cuda(problem: RecommendProblem) -> Prepared[np.ndarray]:
     return Prepared(run, fetch=fetch, ran_on=lambda: "cuda" if isinstance(model.item_factors, gpu.Matrix) else "cpu")
 
 
-@variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
+@variant(cuda_package("cupy"), cuda_device(), device="cuda")
 def native_cuda(problem: RecommendProblem) -> Prepared[np.ndarray]:
     """float32 scores by CuPy, a selection without a sort, candidates scored again in float64: exact lists.
 

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from ..pipeline.contract import Prepared, variant
 from ..pipeline.forest import Forest
-from ..pipeline.needs import cuda_device, package, shap_with_cuda, xgboost_with_cuda
+from ..pipeline.needs import cuda_device, cuda_package, shap_with_cuda, xgboost_with_cuda
 from ..pipeline.scoring import ScoringProblem, contributions_in_batches, explained_in_batches, ran_on
 from ..pipeline.shap_tables import MOST_BYTES
 from ..pipeline.stages.shap import CompactContributions
@@ -57,7 +57,7 @@ def explainers(cupy: Any, forest: Forest, most_table_bytes: int = MOST_BYTES) ->
     return found
 
 
-@variant(package("cupy", "cupy-cuda12x"), cuda_device(), device="cuda")
+@variant(cuda_package("cupy"), cuda_device(), device="cuda")
 def native_cuda(problem: ScoringProblem) -> Prepared[CompactContributions]:
     """Pattern-table TreeSHAP on the device: one look-up in shared memory per group and feature; a compact answer."""
     import cupy

@@ -33,6 +33,21 @@ def package(import_name: str, distribution: str | None = None) -> Need:
     return Need(import_name, missing)
 
 
+CUDA_BUILDS = {"cupy": {12: "cupy-cuda12x", 13: "cupy-cuda13x"}, "cudf": {12: "cudf-cu12", 13: "cudf-cu13"}}
+"""Distributions of packages that have one for each CUDA, by import name and CUDA."""
+
+
+def cuda_package(import_name: str) -> Need:
+    """Need for one of `CUDA_BUILDS`; what is missing is named as the build for the driver's CUDA, of 12 without one."""
+
+    def missing() -> str | None:
+        found, builds = driver(), CUDA_BUILDS[import_name]
+        cuda = 12 if isinstance(found, str) else min(max(found.version[0], min(builds)), max(builds))
+        return package(import_name, builds[cuda]).missing()
+
+    return Need(import_name, missing)
+
+
 def c_compiler() -> Need:
     """Need for ``gcc``."""
 

@@ -185,5 +185,20 @@ def test_the_doctor_sees_packages_of_a_cuda_that_the_driver_does_not_run(driver_
     assert not any("cupy" in each or "driver" in each for each in lacks)
 
 
+NAMED = "from technobench.pipeline.needs import cuda_package; print(cuda_package('cudf').missing())"
+FINGERPRINT = "import json; from technobench.bench.host import fingerprint; print(json.dumps(fingerprint()))"
+
+
+@pytest.mark.parametrize(("version", "build"), [("11040", 12), ("12080", 12), ("13000", 13), ("14000", 13)])
+def test_a_missing_package_is_named_as_built_for_the_driver(driver_folder, version, build):
+    assert f"pip install cudf-cu{build}" in told_by(NAMED, driver_folder, DRIVER_VERSION=version)
+
+
+def test_the_host_of_a_row_has_its_device(driver_folder, tmp_path):
+    found = json.loads(told_by(FINGERPRINT, driver_folder, DRIVER_VERSION="12080"))
+    assert (found["gpu"], found["gpu_driver"]) == ("Double of a device", "CUDA 12.8")
+    assert not {"gpu", "gpu_driver"} & json.loads(told_by(FINGERPRINT, tmp_path)).keys()
+
+
 def test_what_nobody_knows_is_told_as_it_is():
     assert explained("ValueError: 5") == "ValueError: 5"

@@ -45,6 +45,7 @@ class LaunchRow(msgspec.Struct, frozen=True, kw_only=True):
 
     launch: number, from 0. repeats: runs that a sample adds up.
     settings: the gate's, as text, by name. host: fingerprint of the machine. command: repeats the gate.
+    varied: the parameters that tell this case from others of the gate.
     """
 
     gate_id: str
@@ -62,6 +63,7 @@ class LaunchRow(msgspec.Struct, frozen=True, kw_only=True):
     alerts: list[str]
     started: str
     command: str
+    varied: list[str] = []
 
     @property
     def key(self) -> CaseKey:
@@ -70,8 +72,9 @@ class LaunchRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def case_name(self) -> str:
-        """``stage/variant dataset@scale``, and nothing of the parameters."""
-        return f"{self.stage}/{self.variant} {self.dataset}@{self.scale:g}"
+        """``stage/variant dataset@scale``, with varied parameters as ``name=value``: as `Group.case_name` has it."""
+        varied = [f"{name}={self.parameters[name]}" for name in self.varied]
+        return " ".join([f"{self.stage}/{self.variant} {self.dataset}@{self.scale:g}", *varied])
 
 
 def by_case(rows: Iterable[LaunchRow]) -> dict[CaseKey, list[LaunchRow]]:

@@ -260,4 +260,5 @@ class CaseLaunches:
             alerts=list(launching.alerts),
             started=started,
             command=launching.command,
+            varied=list(group.varied),
         )

@@ -6,6 +6,7 @@ import statistics
 import numpy as np
 import pytest
 from scipy.stats import binom
+from technobench.bench.cases import groups
 from technobench.bench.gate.judgement import (
     EXIT_CODES,
     MEASURES,
@@ -354,3 +355,18 @@ def test_no_change_passes_where_noise_lets_it():
     assert decisions.count(Decision.PASS) >= 95
     launches_needed = [gate(0.012 * random.normal(size=(1, MOST)))[0].launches for _ in range(40)]
     assert statistics.median(launches_needed) < MOST
+
+
+def test_cases_of_one_variant_are_told_apart_by_what_varies():
+    """By the name of the run's groups, under which a calibration is kept."""
+    (group, other) = groups(
+        ["predict"], ["native"], ["whotracksme"], [1.0], None, {"trees": ["8", "9"], "depth": ["3"]}
+    )
+    rows = [
+        launch(number, parameters=each.parameters, varied=list(each.varied))
+        for each in (group, other)
+        for number in range(9)
+    ]
+    names = [found.name for found in judge(rows, LIMITS, last=True)]
+    assert names == [each.case_name(each.variants[0]) for each in (group, other)]
+    assert names[0].endswith(" trees=8")

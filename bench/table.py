@@ -10,7 +10,8 @@ from rich.text import Text
 
 from ..pipeline.row import Row, Status
 from .row_names import varied
-from .statistics import Interval, median_interval, ratio_interval
+from .speed_up import speed_up_over
+from .statistics import Interval, median_interval
 
 NAIVE, BATCHED = "naive", "batched-sparse"
 _LEAST_WIDTH = 170
@@ -57,22 +58,9 @@ def time_of(row: Row) -> str:
 
 
 def speed_up(row: Row, over: Row | None) -> str:
-    """How many times faster than another row of the same group; only right and measured answers have speed-ups.
-
-    With an interval where the two ran in turn: in one session, both after a warm-up. Else it is marked as an estimate.
-    """
-    if over is None or row.status is not Status.OK or row.seconds is None:
-        return "-"
-    if row is over:
-        return "1x"
-    if over.status is Status.EXTRAPOLATED and over.extrapolation is not None:
-        return "~" + times(over.extrapolation.seconds / statistics.median(row.seconds))
-    if over.status is not Status.OK or over.seconds is None:
-        return "-"
-    if row.in_turn_with(over):
-        interval = ratio_interval(over.seconds, row.seconds)
-        return times(interval.median) + spread(interval)
-    return "~" + times(statistics.median(over.seconds) / statistics.median(row.seconds))
+    """How many times faster than another row of the same group, `speed_up_over` in words; ``~`` marks an estimate."""
+    found = speed_up_over(row, over)
+    return "-" if found is None else ("~" if found.estimated else "") + times(found.ratio.median) + spread(found.ratio)
 
 
 def apart(seconds: float | None) -> str:

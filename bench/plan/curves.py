@@ -1,9 +1,19 @@
 """What the models of a plan are fitted to: the right answers' rows of one variant along one axis, all else equal."""
 
+import json
+import statistics
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...pipeline.contract import Scalar
+from ...pipeline.row import Row, Status
+
+ROWS, THREADS = "rows", "threads"
+_PAIRS = "non-zeros"
+"""The size by which a stage of interactions counts what it learns from."""
+_NO_AXIS = frozenset({"seed"})
+"""Parameters that are numbers, but not amounts of anything."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +27,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Point:
-    """One row of a curve. Times are seconds, sizes bytes; None is not measured.
+    """What was measured at one value of an axis. Times are seconds, sizes bytes; None is not measured.
 
-    at: the value on the curve's axis. seconds: of each timed round. sizes: the problem's (`Row.sizes`).
-    phases: median seconds of each phase; empty for a run without phases.
+    at: the value on the curve's axis. seconds: of each timed round, of all runs that measured it. sizes: the problem's
+    (`Row.sizes`). phases: median seconds of each phase; empty for a run without phases. Of bytes, those of the run that
+    took most.
     """
 
     at: float
@@ -33,6 +44,11 @@ class Point:
     resident_bytes: int | None
     gpu_peak_bytes: int | None
     transferred_bytes: dict[str, int]
+
+    @property
+    def median_seconds(self) -> float:
+        """Of all rounds."""
+        return statistics.median(self.seconds)
 
 
 @dataclass(frozen=True)
@@ -56,3 +72,122 @@ class Curve:
     versions: dict[str, str]
     points: tuple[Point, ...]
     commands: tuple[str, ...]
+
+
+def rows_of(row: Row) -> int:
+    """The size of a row's problem on the axis of rows: its records, or the pairs that it learns from."""
+    return row.sizes.get(_PAIRS, row.sizes.get("records", 0))
+
+
+def curves(rows: Sequence[Row], least_points: int = 2) -> list[Curve]:
+    """The curves that rows of any number of runs have, one for each axis along which there are values to compare.
+
+    Only right answers that were measured to their end count. Several runs of a case are one point, also those of
+    different commits: leave out the rows of code that is no more.
+
+    Args:
+        rows: of one run or of many, in any order.
+        least_points: 1 to have a curve of rows also of what was measured at one size only.
+
+    """
+    usable = [row for row in rows if row.status is Status.OK and not row.interrupted and row.seconds]
+    found: list[Curve] = []
+    for axis, value_of in _axes(usable):
+        groups: dict[str, list[Row]] = {}
+        for row in usable:
+            if value_of(row) is not None:
+                groups.setdefault(_all_else(row, axis), []).append(row)
+        least = least_points if axis == ROWS else 2
+        for members in groups.values():
+            curve = _curve(members, axis, value_of)
+            if len(curve.points) >= least:
+                found.append(curve)
+    return found
+
+
+def _axes(rows: Sequence[Row]) -> Iterator[tuple[str, Callable[[Row], float | None]]]:
+    """Every axis with a function to a row's value on it: None where it has none."""
+    yield ROWS, lambda row: float(rows_of(row)) or None
+    yield THREADS, lambda row: float(row.threads)
+    names = dict.fromkeys(name for row in rows for name in row.parameters)
+    for name in names:
+        if name not in _NO_AXIS:
+            yield name, lambda row, name=name: _number(row.parameters.get(name))
+
+
+def _number(value: Scalar | None) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _all_else(row: Row, axis: str) -> str:
+    """What rows of a curve have in common, as text."""
+    same = {
+        "case": [row.stage, row.variant, row.device, row.dataset, row.device_memory],
+        "host": row.host,
+        "versions": _versions(row),
+        "scale": None if axis == ROWS else row.scale,
+        "threads": None if axis == THREADS else row.threads,
+        "parameters": {name: value for name, value in row.parameters.items() if name != axis},
+    }
+    return json.dumps(same, sort_keys=True)
+
+
+def _versions(row: Row) -> dict[str, str]:
+    """The versions, with the minor one of Python: compiled code and speed are the same within it."""
+    python = ".".join(row.versions.get("python", "unknown").split(".")[:2])
+    return {**row.versions, "python": python}
+
+
+def _curve(members: Sequence[Row], axis: str, value_of: Callable[[Row], float | None]) -> Curve:
+    by_value: dict[float, list[Row]] = {}
+    for row in members:
+        value = value_of(row)
+        assert value is not None
+        by_value.setdefault(value, []).append(row)
+    first = members[0]
+    return Curve(
+        stage=first.stage,
+        variant=first.variant,
+        device=first.device,
+        dataset=first.dataset,
+        axis=axis,
+        threads=None if axis == THREADS else first.threads,
+        parameters={name: value for name, value in first.parameters.items() if name != axis},
+        host=first.host,
+        versions=_versions(first),
+        points=tuple(_point(value, by_value[value]) for value in sorted(by_value)),
+        commands=tuple(dict.fromkeys(row.command for row in members)),
+    )
+
+
+def _point(value: float, rows: Sequence[Row]) -> Point:
+    """Several runs at one value as one point."""
+    return Point(
+        at=value,
+        seconds=tuple(seconds for row in rows for seconds in row.seconds or ()),
+        sizes=rows[-1].sizes,
+        phases=_phases(rows),
+        setup_seconds=_median([row.setup_seconds for row in rows]),
+        fetch_seconds=_median([row.fetch_seconds for row in rows]),
+        peak_bytes=_largest([row.peak_bytes for row in rows]),
+        resident_bytes=_largest([row.resident_bytes for row in rows]),
+        gpu_peak_bytes=_largest([row.device_peak_bytes for row in rows]),
+        transferred_bytes=rows[-1].transferred_bytes or {},
+    )
+
+
+def _phases(rows: Sequence[Row]) -> dict[str, float]:
+    """Of the phases that all rows have, the median of their medians; none where rows differ in their phases."""
+    each = [row.phases or {} for row in rows]
+    if any(set(phases) != set(each[0]) for phases in each):
+        return {}
+    return {name: statistics.median(phases[name] for phases in each) for name in each[0]}
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _largest(values: Sequence[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)

@@ -26,16 +26,27 @@ class HeldOut:
 
 
 class Model(Protocol):
-    """A model fitted to a curve: `Growth` (seconds by size), `MemoryGrowth` (bytes by size).
+    """A model fitted to a curve: `Growth` (seconds by size), `MemoryGrowth` (bytes by size)."""
 
-    exponent: of the growth at the largest point, with its 95 % interval. smallest, largest: the points' range.
-    held_out: how the model fared on points that it did not see.
-    """
+    @property
+    def exponent(self) -> Estimate:
+        """Of the growth at the largest point, with its 95 % interval."""
+        ...
 
-    exponent: Estimate
-    smallest: float
-    largest: float
-    held_out: tuple[HeldOut, ...]
+    @property
+    def smallest(self) -> float:
+        """The least of the points."""
+        ...
+
+    @property
+    def largest(self) -> float:
+        """The greatest of the points."""
+        ...
+
+    @property
+    def held_out(self) -> tuple[HeldOut, ...]:
+        """How the model fared on points that it did not see."""
+        ...
 
     def at(self, size: float) -> Prediction:
         """The prediction at a size; a size beyond the support has its ``caution`` set."""

@@ -184,6 +184,7 @@ class Maker:
     make(folder, scale, files, progress): writes the files of its ``kind`` into ``folder`` and returns the `Dataset`
     after its `Dataset.save`. ``files`` are the user's files where ``takes_files``, else empty.
     version: raised when the same arguments give other records, so that what an older version made is not taken for it.
+    rows: number of rows at scale 1, which grows with the scale; None where only the dataset made tells.
     """
 
     name: str
@@ -193,6 +194,7 @@ class Maker:
     takes_files: bool = False
     version: int = 1
     kind: Kind = "records"
+    rows: int | None = None
 
 
 def file_digest(path: Path) -> str:

@@ -163,5 +163,6 @@ MAKERS = (
         scalable=True,
         version=2,
         kind="interactions",
+        rows=INTERACTIONS,
     ),
 )

@@ -151,11 +151,18 @@ def _make(name: str, folder: Path, scale: float, files: Sequence[Path], progress
 
 
 MAKERS = (
-    Maker("seed", "synthetic technographics of the first report's shape", partial(_make, "seed"), scalable=True),
+    Maker(
+        "seed",
+        "synthetic technographics of the first report's shape",
+        partial(_make, "seed"),
+        scalable=True,
+        rows=RECORDS,
+    ),
     Maker(
         "seed-dirty",
         "the same with case variants, blanks, repeats, empty items, nulls and composed letters",
         partial(_make, "seed-dirty"),
         scalable=True,
+        rows=RECORDS,
     ),
 )

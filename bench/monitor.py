@@ -1,14 +1,15 @@
-"""Samples a process from outside while it works: memory, CPU, I/O and, where NVML is there, the GPU."""
+"""Samples a process from outside while it works: memory, CPU, I/O, power and, where NVML is there, the GPU."""
 
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import psutil
 
 from ..pipeline.row import Monitored
+from .energy import CpuEnergy, PowerMeter
 
 INTERVAL_SECONDS = 0.1
 _CHILDREN_EVERY = 10
@@ -17,8 +18,8 @@ _LEAST_AVAILABLE = 0.02
 """Share of the machine's memory below which the process is killed, before the system kills something else."""
 
 
-class _Gpu:
-    """GPU memory and use of the whole first device, by NVML; nothing where NVML is absent or fails."""
+class Gpu:
+    """Memory, use and energy of the first device, by NVML; nothing where NVML is absent or fails."""
 
     def __init__(self) -> None:
         self.handle: Any = None
@@ -29,12 +30,32 @@ class _Gpu:
             self.nvml, self.handle = pynvml, pynvml.nvmlDeviceGetHandleByIndex(0)
 
     def sample(self) -> tuple[int, int] | None:
-        """Bytes used and per cent busy."""
+        """Bytes used and per cent busy, of the whole device."""
         if self.handle is None:
             return None
         try:
             used = self.nvml.nvmlDeviceGetMemoryInfo(self.handle).used
             return int(used), int(self.nvml.nvmlDeviceGetUtilizationRates(self.handle).gpu)
+        except self.nvml.NVMLError:
+            return None
+
+    def used_by(self, processes: Collection[int]) -> int | None:
+        """Bytes that processes use; None where the driver knows none of them, as it may in a container."""
+        if self.handle is None:
+            return None
+        try:
+            running = self.nvml.nvmlDeviceGetComputeRunningProcesses(self.handle)
+        except self.nvml.NVMLError:
+            return None
+        told = [each.usedGpuMemory for each in running if each.pid in processes and each.usedGpuMemory is not None]
+        return sum(told) if told else None
+
+    def joules(self) -> float | None:
+        """Those used since the driver was loaded; None before Volta."""
+        if self.handle is None:
+            return None
+        try:
+            return self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle) / 1e3
         except self.nvml.NVMLError:
             return None
 
@@ -57,6 +78,9 @@ class Monitor:
         self._samples = self._peak_rss = self._peak_with_children = self._read = self._written = 0
         self._cpu_seconds = self._cost = self._elapsed = 0.0
         self._gpu_samples: list[tuple[int, int]] = []
+        self._gpu_own_peak: int | None = None
+        self._gpu = Gpu()
+        self._gpu_power, self._cpu_power = PowerMeter(self._gpu.joules), PowerMeter(CpuEnergy().joules)
         self._thread.start()
 
     def stop(self) -> Monitored:
@@ -89,10 +113,12 @@ class Monitor:
             peak_with_children_bytes=self._peak_with_children or None,
             gpu_peak_bytes=max((used for used, _ in gpu), default=None),
             gpu_mean_use_percent=round(sum(busy for _, busy in gpu) / len(gpu), 1) if gpu else None,
+            gpu_mean_watts=self._gpu_power.watts,
+            cpu_mean_watts=self._cpu_power.watts,
+            gpu_own_peak_bytes=self._gpu_own_peak,
         )
 
     def _watch(self) -> None:
-        gpu = _Gpu()
         cost_start = time.thread_time()
         before = self._counters()
         while not self._stop.is_set():
@@ -101,13 +127,15 @@ class Monitor:
             start = time.perf_counter()
             if idle:
                 before = self._counters()
+                self._gpu_power.start()
+                self._cpu_power.start()
             with contextlib.suppress(psutil.Error):
-                before = self._sample(before, gpu)
+                before = self._sample(before)
             self._stop.wait(self.interval)
             self._elapsed += time.perf_counter() - start
             self._cost = time.thread_time() - cost_start
 
-    def _sample(self, before: tuple[float, int, int], gpu: _Gpu) -> tuple[float, int, int]:
+    def _sample(self, before: tuple[float, int, int]) -> tuple[float, int, int]:
         """Take one sample; return the counters, to compare the next one with."""
         if self._samples % _CHILDREN_EVERY == 0:
             self._watched = [self.process, *self.process.children(recursive=True)]
@@ -123,8 +151,12 @@ class Monitor:
         self._cpu_seconds += max(0.0, now[0] - before[0])
         self._read += max(0, now[1] - before[1])
         self._written += max(0, now[2] - before[2])
-        if (seen := gpu.sample()) is not None:
+        self._gpu_power.count()
+        self._cpu_power.count()
+        if (seen := self._gpu.sample()) is not None:
             self._gpu_samples.append(seen)
+        if (own := self._gpu.used_by({each.pid for each in self._watched})) is not None:
+            self._gpu_own_peak = max(own, self._gpu_own_peak or 0)
         memory = psutil.virtual_memory()
         if memory.available < _LEAST_AVAILABLE * memory.total:
             self.out_of_memory = True

@@ -53,8 +53,11 @@ class Extrapolation(msgspec.Struct, frozen=True):
 
 
 class Monitored(msgspec.Struct, frozen=True):
-    """What the monitor saw of the case's process and its children.
+    """What the monitor saw of the case's process and its children; of use and power of a device, all of it.
 
+    gpu_peak_bytes: of the whole device, on which other variants that are measured in turn keep their data;
+        gpu_own_peak_bytes: of the case's process and its children, None where the driver does not tell processes apart.
+    *_mean_watts: while the case was at work, its set-up included; None where there is no meter.
     cost_share: the monitor's own CPU seconds per second of the case. gpu_*: None where NVML is absent.
     peak_with_children_bytes: None where the process had no children.
     """
@@ -68,6 +71,9 @@ class Monitored(msgspec.Struct, frozen=True):
     peak_with_children_bytes: int | None = None
     gpu_peak_bytes: int | None = None
     gpu_mean_use_percent: float | None = None
+    gpu_mean_watts: float | None = None
+    cpu_mean_watts: float | None = None
+    gpu_own_peak_bytes: int | None = None
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +144,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> CaseKey:
         """What tells this case from the others of its run."""
         return case_key(self.stage, self.variant, self.dataset, self.scale, self.threads, self.parameters)
+
+    @property
+    def device_peak_bytes(self) -> int | None:
+        """Peak memory on a CUDA device: the case's own, or, where that is not told apart, all that was in use."""
+        if self.device == "cpu" or self.monitored is None:
+            return None
+        own = self.monitored.gpu_own_peak_bytes
+        return self.monitored.gpu_peak_bytes if own is None else own
 
     def in_turn_with(self, other: "Row") -> bool:
         """Whether rounds of the same index ran in turn: in one session, both after a warm-up."""

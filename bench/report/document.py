@@ -38,13 +38,28 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table. name: a file's name would do. notes: below it, numbered from 1 as cells refer to them (``[1]``)."""
+    """A table.
+
+    name: a file's name would do. notes: below it, numbered from 1 as cells refer to them (``[1]``).
+    left_out: rows that it has no room for.
+    """
 
     name: str
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    left_out: int = 0
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Of each column, with the unit where its cells are bare numbers; ``30.5 ms`` has its own."""
+        found = []
+        for number, column in enumerate(self.columns):
+            texts = (row[number].text for row in self.rows if row[number].value is not None)
+            bare = column.unit and not any(letter.isalpha() for text in texts for letter in text)
+            found.append(f"{column.heading} [{column.unit}]" if bare else column.heading)
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -71,7 +86,23 @@ class Command:
     line: str
 
 
-Block = Paragraph | Table | Picture | Command
+@dataclass(frozen=True)
+class Highlight:
+    """An answer at a glance: what it is of, the answer, and what to know with it, a few words each."""
+
+    subject: str
+    answer: str
+    details: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Highlights:
+    """Some answers side by side; the tables below them have more."""
+
+    each: tuple[Highlight, ...]
+
+
+Block = Paragraph | Table | Picture | Command | Highlights
 
 
 @dataclass(frozen=True)

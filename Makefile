@@ -12,6 +12,7 @@ GPU_LOCK ?= locks/gpu-cu12.lock
 export TECHNOBENCH_HOME ?= $(CURDIR)/.technobench
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 BUDGET ?= 30
+REPORT ?= report.html
 SCORING_STAGES := --stage matrix_build --stage features --stage predict --stage shap
 PEERS_BUDGET ?= 100
 GATE_BUDGET ?= 60s
@@ -26,9 +27,9 @@ $(VENV)/installed: pyproject.toml locks/cpu.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-run: $(VENV)/installed ## measure the five stages on the seed dataset and on real data (some 8 to 9 minutes on 2 cores)
+run: $(VENV)/installed ## measure the five stages on the seed dataset and on real data (some 8 to 9 minutes on 2 cores), and report
 	$(BIN)/technobench run --dataset whotracksme --dataset seed $(SCORING_STAGES) --stage pipeline \
-		--budget $(BUDGET)
+		--budget $(BUDGET) --report $(REPORT)
 
 smoke: $(VENV)/installed ## measure a small model on the small real dataset (under a minute)
 	$(BIN)/technobench run --dataset whotracksme $(SCORING_STAGES) --stage pipeline --trees 50 --budget 2

@@ -14,9 +14,12 @@ from .commands.exchange import export_run, import_run
 from .commands.gate import gate
 from .commands.history import history
 from .commands.listing import list_variants
+from .commands.plan import plan
 from .commands.recommend import recommend
+from .commands.report import report
 from .commands.run import run
 from .commands.show import show
+from .commands.sweep import sweep
 from .commands.table import table
 from .commands.tune import tune
 
@@ -37,7 +40,7 @@ def technobench() -> None:
 
 
 for command in (
-    *(run, gate, compare, aa, history, backfill, tune, recommend, show, table),
+    *(run, sweep, gate, compare, aa, history, backfill, plan, report, tune, recommend, show, table),
     *(list_variants, doctor, data, export_run, import_run),
 ):
     technobench.add_command(command)

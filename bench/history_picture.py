@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from .history import History, Series, full_names, levels
 from .history_table import ratio_of, size_of
+from .report.svg import line, ticks
 from .table import times
 
 _WIDTH, _HEIGHT, _HEAD = 960, 190, 34
@@ -19,8 +20,6 @@ _MOST_LABELS = 11
 """Labels of commits that fit beside each other."""
 _LEAST_RANGE = math.log(1.1)
 """The axis is this high at least, as a logarithm, so that noise does not look like mountains."""
-_MANY_FOLD = 6
-"""Beyond such a range of ratios the ticks are 1, 2 and 5 times powers of ten."""
 
 _STYLE = """
 .tbh { --paper: #ffffff; --ink: #1f2328; --quiet: #59636e; --grid: #d1d9e0; --point: #0969da; --slower: #cf222e;
@@ -90,7 +89,7 @@ class _Panel:
     def _axes(self) -> Iterator[str]:
         for ratio in ticks(math.exp(self.low), math.exp(self.high)):
             y = self.y(ratio)
-            yield _line("grid", _LEFT, y, _WIDTH - _RIGHT, y)
+            yield line("grid", _LEFT, y, _WIDTH - _RIGHT, y)
             yield f'<text class="tick" x="{_LEFT - 8}" y="{y + 4:.1f}">{times(ratio)}</text>'
         every = math.ceil(len(self.commits) / _MOST_LABELS)
         for commit in self.commits[::-1][::every]:
@@ -101,7 +100,7 @@ class _Panel:
         for number, change in enumerate(self.series.changes):
             x = (self.x[change.commit] + self.x[change.last_before]) / 2
             kind = "slower" if change.slower > 0 else "faster"
-            yield _line(f"change {kind}", x, _TOP - 6, x, _HEIGHT - _BOTTOM)
+            yield line(f"change {kind}", x, _TOP - 6, x, _HEIGHT - _BOTTOM)
             anchor = "end" if x > _WIDTH / 2 else "start"
             words = html.escape(f"{change.commit[:_SHORT]}: {size_of(change)} (p {change.probability:.2g})")
             y = _TOP - 22 + 12 * (number % 2)  # two lines in turn, so that neighbours do not overlap
@@ -111,7 +110,7 @@ class _Panel:
         for first, stop, ratio in levels(self.series):
             ends = (self.x[self.series.points[index].commit] for index in (first, stop - 1))
             left, right = ends
-            yield _line("level", left - 4, self.y(ratio), right + 4, self.y(ratio))
+            yield line("level", left - 4, self.y(ratio), right + 4, self.y(ratio))
 
     def _points(self) -> Iterator[str]:
         for point in self.series.points:
@@ -119,26 +118,9 @@ class _Panel:
             told = html.escape(f"{point.commit}: {ratio_of(point)}, {point.rounds} rounds")
             yield f"<g><title>{told}</title>"
             if ratio.low is not None and ratio.high is not None:
-                yield _line("interval", x, self.y(ratio.low), x, self.y(ratio.high))
+                yield line("interval", x, self.y(ratio.low), x, self.y(ratio.high))
             yield f'<circle class="point" cx="{x:.1f}" cy="{self.y(ratio.median):.1f}" r="3.5"/></g>'
-
-
-def ticks(low: float, high: float) -> list[float]:
-    """Round ratios between two positive ones: evenly spaced, or of powers of ten where they are many-fold."""
-    if high / low > _MANY_FOLD:
-        powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        found = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
-        inside = [ratio for ratio in found if low <= ratio <= high]
-        return inside[:: math.ceil(len(inside) / 5)]
-    rough = (high - low) / 4
-    unit = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= rough)
-    return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _ends(median: float, low: float | None, high: float | None) -> list[float]:
     return [end for end in (median, low, high) if end is not None]
-
-
-def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> str:
-    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from technobench.bench import store
 from technobench.bench.history import full_names, history
-from technobench.bench.history_picture import picture, ticks
+from technobench.bench.history_picture import picture
 from technobench.bench.history_table import markdown, sparkline
+from technobench.bench.report.svg import ticks
 from technobench.pipeline.row import Row, Status
 
 COMMITS = [f"{place:02d}" + "abcdef0123" * 3 + "abcdef01" for place in range(30)]
@@ -23,7 +24,7 @@ def row(variant="native", commit=COMMITS[0], seconds=(1.0,) * 6, **others) -> Ro
         "variant": variant,
         "device": "cpu",
         "status": Status.OK,
-        "seconds": list(seconds),
+        "seconds": seconds if seconds is None else list(seconds),
         "warmup_seconds": 1.0,
         "dataset": "seed",
         "scale": 1.0,

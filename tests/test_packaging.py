@@ -233,7 +233,7 @@ def test_commands_of_the_readme_are_understood(technobench, tmp_path, monkeypatc
             somebody = ["git", "-c", "user.name=somebody", "-c", "user.email=somebody"]
             subprocess.run([*somebody, *git.split()], cwd=tmp_path, check=True, capture_output=True)
         words.append("--dry-run")
-    if words[0] == "history":
+    if words[0] in {"history", "report"}:
         words += ["--results", str(ROOT / "results")]
     if words[0] == "show":
         assert (
@@ -323,6 +323,7 @@ def test_a_wheel_holds_every_module_and_the_sample(tmp_path):
     assert "technobench/pipeline/datasets/whotracksme.parquet" in names
     assert "technobench/pipeline/datasets/whotracksme.ATTRIBUTION.txt" in names
     assert "technobench/bench/suite/pytest.ini" in names
+    assert "technobench/bench/report/templates/report.html.j2" in names
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"technobench"}
     for layer in ("pipeline", "cpu_pipeline", "gpu_pipeline", "bench"):

@@ -51,7 +51,7 @@ def history(
     for problem in problems:
         click.echo(f"warning: {problem}", err=True)
     chosen = [row for row in rows if row.variant == anchor or expression is None or matches(expression, case_name(row))]
-    chosen, ancestry = _in_git_order(chosen)
+    chosen, ancestry = in_git_order(chosen)
     found = history_of(chosen, ancestry, anchor)
     for reason, count in found.left_out.items():
         click.echo(f"rows left out, {reason}: {count}", err=True)
@@ -65,7 +65,7 @@ def history(
         click.echo(markdown(found), nl=False) if as_markdown else wide_console().print(table(found))
 
 
-def _in_git_order(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
+def in_git_order(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     """The rows without those of other branches, and the order of commits as far as the checkout here knows it."""
     try:
         repository = Repository(Path.cwd())

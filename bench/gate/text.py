@@ -94,7 +94,7 @@ def markdown(verdicts: Sequence[CaseVerdict], heading: str, repeat: Repeat) -> s
     for verdict in verdicts:
         if verdict.decision is not Decision.PASS:
             why = f": {code(verdict.reason)}" if verdict.reason else ""
-            lines += ["", f"{code(verdict.name)} {verdict.decision}{why}", "", *_fenced(repeat(verdict))]
+            lines += ["", f"{code(verdict.name)} {verdict.decision}{why}", "", *fenced(repeat(verdict))]
     return "\n".join(lines) + "\n"
 
 
@@ -108,7 +108,7 @@ def code(text: str) -> str:
     return f"`{one_line(text).translate(_ENDS_OF_CODE)}`"
 
 
-def _fenced(command: str) -> list[str]:
+def fenced(command: str) -> list[str]:
     """A command in a block that it cannot end."""
     fence = "`" * max(3, *(1 + len(run) for run in re.findall("`*", command)))
     return [f"{fence}sh", command, fence]

@@ -16,8 +16,9 @@ from ..pipeline.contract import Prepared, variant
 from ..pipeline.errors import UnsupportedModelError
 from ..pipeline.needs import cuda_device, cuda_package, package
 from ..pipeline.stages.als import AlsAnswer, AlsProblem, loss, refuse_frequency, with_values
-from .als_kernels import UNTIL_SOLVED, Cholesky, ConjugateGradients, Part, RowKernel
+from .als_kernels import UNTIL_SOLVED, Cholesky, ConjugateGradients, RowKernel
 from .als_memory import AlsMemory
+from .als_parts import Part
 from .device_als import DeviceRowSolver, PartsFromHost, gram, transposed
 from .device_memory import left_to_others, too_large
 from .device_rows import DeviceRows
@@ -127,17 +128,17 @@ def _native(problem: AlsProblem, kernel_of: Callable[[Any], RowKernel]) -> Prepa
 
 @variant(cuda_package("cupy"), cuda_device(), device="cuda")
 def native_cuda_cholesky(problem: AlsProblem) -> Prepared[AlsAnswer]:
-    """A block a row, its normal equations factorised in shared memory, in coordinates where float32 does for them."""
+    """A block a row or a slice, the normal equations in shared memory, in coordinates where float32 does for them."""
     return _native(problem, lambda cupy: Cholesky(cupy, problem.factors))
 
 
 @variant(cuda_package("cupy"), cuda_device(), device="cuda")
 def native_cuda_exact(problem: AlsProblem) -> Prepared[AlsAnswer]:
-    """A block a row, conjugate gradients in shared memory until every row is solved to float32."""
+    """A block a row or a slice, conjugate gradients in shared memory until every row is solved to float32."""
     return _native(problem, lambda cupy: ConjugateGradients(cupy, problem.factors, UNTIL_SOLVED))
 
 
 @variant(cuda_package("cupy"), cuda_device(), device="cuda")
 def native_cuda(problem: AlsProblem) -> Prepared[AlsAnswer]:
-    """A block a row, three conjugate-gradient steps in coordinates where Y'Y + lambda is 1: no dense product."""
+    """A block a row or a slice, three conjugate-gradient steps in coordinates where Y'Y + lambda is 1."""
     return _native(problem, lambda cupy: ConjugateGradients(cupy, problem.factors, _STEPS))

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..pipeline.stages.als import AlsProblem
 from .als_kernels import RowKernel
+from .als_parts import most_slices, slices_of
 from .device_als import PARTS, SQUARES
 from .device_memory import BLOCK, batches, bytes_before, left_to_cupy, too_large
 from .device_rows import BYTES_OF_A_ROW, BYTES_OF_AN_ENTRY
@@ -23,6 +24,8 @@ _OF_A_ROW = 5 * _DOUBLE
 """Lambda of a row in three forms, its cost, and what becomes of that."""
 _ORDERING_A_ROW = 4 * _DOUBLE
 """Lengths, keys and places that are sorted, and their order."""
+_OF_A_SLICE = 4
+"""Its owner."""
 _TRANSPOSING_AN_ENTRY = 6 * _DOUBLE
 """Columns and places that are sorted, rows that are searched for."""
 _ARRAYS = 64
@@ -57,15 +60,15 @@ class AlsMemory:
         strengths, left = problem.strengths, left_to_cupy(cupy)
         users, items = strengths.shape
         vectors = _vectors(users, items, kernel.width)
-        if vectors + kernel.scratch_bytes > left:
+        of_users, of_items = np.diff(strengths.indptr), np.bincount(strengths.indices, minlength=items)
+        least = kernel.least_scratch_bytes(int(max(each.max(initial=0) for each in (of_users, of_items))))
+        if vectors + least > left:
             what = f"what ALS has of {problem.factors} factors for {users:,} users and {items:,} items"
-            raise too_large(what, vectors + kernel.scratch_bytes, left)
-        scratch = max(kernel.scratch_bytes, min(MOST_SCRATCH_BYTES, (left - vectors) // _SCRATCH_SHARE))
-        scratch = scratch if kernel.scratch_bytes else 0
+            raise too_large(what, vectors + least, left)
+        scratch = max(least, min(MOST_SCRATCH_BYTES, (left - vectors) // _SCRATCH_SHARE)) if least else 0
         rest = left - vectors - scratch
         if _matrices(users, items, strengths.nnz) <= rest:
             return cls(True, [], [], scratch)
-        of_users, of_items = np.diff(strengths.indptr), np.bincount(strengths.indices, minlength=items)
         return cls(False, _split(of_users, rest), _split(of_items, rest), scratch)
 
 
@@ -78,10 +81,11 @@ def _vectors(users: int, items: int, width: int) -> int:
 
 def _split(entries: np.ndarray, left: int) -> list[tuple[int, int]]:
     """First and end of each part of rows with so many entries."""
-    return batches(bytes_before(entries, BYTES_OF_AN_ENTRY, BYTES_OF_A_ROW + _ORDERING_A_ROW), left)
+    stored = entries * BYTES_OF_AN_ENTRY + slices_of(entries) * _OF_A_SLICE
+    return batches(bytes_before(stored, 1, BYTES_OF_A_ROW + _ORDERING_A_ROW), left)
 
 
 def _matrices(users: int, items: int, entries: int) -> int:
     """Bytes of a matrix and its transpose, and of what makes the latter."""
-    rows = (BYTES_OF_A_ROW + _ORDERING_A_ROW) * (users + items)
-    return rows + (2 * BYTES_OF_AN_ENTRY + _TRANSPOSING_AN_ENTRY) * entries
+    rows, slices = (BYTES_OF_A_ROW + _ORDERING_A_ROW) * (users + items), 2 * _OF_A_SLICE * most_slices(entries)
+    return rows + slices + (2 * BYTES_OF_AN_ENTRY + _TRANSPOSING_AN_ENTRY) * entries

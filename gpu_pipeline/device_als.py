@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from .als_kernels import Part, RowKernel, Side
+from .als_kernels import RowKernel
+from .als_parts import Part, Side
 from .device_rows import DeviceRows
 
 PARTS = 64

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..pipeline.item_vectors import ItemVectors
 from ..pipeline.stages.als import penalties
-from .als_kernels import UNTIL_SOLVED, ConjugateGradients, Part
+from .als_kernels import UNTIL_SOLVED, ConjugateGradients
+from .als_parts import Part
 from .device_als import SQUARES, DeviceRowSolver, gram
 from .device_memory import BLOCK, batches, left_to_cupy
 from .device_rows import DeviceRows
@@ -76,6 +77,7 @@ class DeviceRecommender:
         items, (count, factors) = self._items, self._items.vectors.shape
         entries = records.indptr[1:] - records.indptr[:-1]
         costs = penalties(entries, count, items.alpha, items.regularization, items.scaling)
-        solver = DeviceRowSolver(self._cupy, self._kernel, [Part.of(self._cupy, records)], items.alpha, costs)
+        parts = [Part.of(self._cupy, records, shares=False)]  # a record has few items
+        solver = DeviceRowSolver(self._cupy, self._kernel, parts, items.alpha, costs)
         start = self._cupy.zeros((len(records), factors), np.float32)
         return solver.run(self._top.items, self._gram, start)[0]

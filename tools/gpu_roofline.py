@@ -20,6 +20,7 @@ from kernel_work import (
     works_of_lists,
     works_of_model,
     works_of_paths,
+    works_of_shared_rows,
 )
 from technobench.pipeline.datasets import catalogue
 from technobench.pipeline.scoring import ScoringProblem
@@ -71,17 +72,24 @@ def page(workload: Workload) -> Iterator[str]:
     yield ""
     yield from table(works_of_paths(of, paths))
     yield ""
-    users, items = Side.both(workload.interactions().matrix)
+    interactions = workload.interactions().matrix
     factors, k = int(Als.parameters["factors"]), int(Recommend.parameters["k"])
-    yield f"{users.rows:,} users of {users.entries:.1f} entries and {items.rows:,} items of {items.entries:.1f},"
-    yield f"{factors} factors, half an iteration of ALS each:"
+    alone, shared = Side.alone_and_shared(interactions)
+    yield f"ALS, {factors} factors, half an iteration each:"
+    yield from (
+        f"{side.rows:,} {side.name} of {side.entries:.1f} entries that a block has to itself," for side in alone
+    )
+    yield from (f"{side.rows:,} {side.name} of {side.entries:.1f} in {side.slices:,} slices," for side in shared)
+    yield "where a row of `sum_slices` is a slice:"
     yield ""
-    yield from table([*works_of_als(users, factors), *works_of_als(items, factors)])
+    yield from table([work for side in alone for work in works_of_als(side, factors)])
+    yield ""
+    yield from table([work for side in shared for work in works_of_shared_rows(side, factors)])
     yield ""
     yield f"Lists of {k} for these users, and for as many rows of {of.features + 1:,} contributions. The float32 scores"
     yield "themselves are cuBLAS's work:"
     yield ""
-    yield from table(works_of_lists(users, factors, k, of.features + 1))
+    yield from table(works_of_lists(Side.users(interactions), factors, k, of.features + 1))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from technobench.gpu_pipeline.als_parts import slices_of
 from technobench.gpu_pipeline.cuda_source import THREADS
 from technobench.gpu_pipeline.device_paths import LEAVES_OF_A_SHARE, POINTS
 from technobench.gpu_pipeline.device_rows import BYTES_OF_A_ROW, BYTES_OF_AN_ENTRY
@@ -159,22 +160,39 @@ def works_of_paths(of: ModelFigures, paths: PathFigures) -> list[Work]:
 
 @dataclass(frozen=True)
 class Side:
-    """Users or items: rows, those of the other side, and entries of a row on average."""
+    """Users or items: rows, those of the other side, entries of a row on average, and slices of all rows."""
 
     name: str
     rows: int
     others: int
     entries: float
+    slices: int
 
     @classmethod
-    def both(cls, matrix: sp.csr_matrix) -> tuple["Side", "Side"]:
-        """Users and items of interactions."""
-        users, items = matrix.shape
-        return cls("users", users, items, matrix.nnz / users), cls("items", items, users, matrix.nnz / items)
+    def of(cls, name: str, lengths: np.ndarray, others: int) -> "Side":
+        """For int64[rows] entries of each row."""
+        return cls(name, len(lengths), others, float(lengths.mean()), int(slices_of(lengths).sum()))
+
+    @classmethod
+    def users(cls, matrix: sp.csr_matrix) -> "Side":
+        """All users of interactions."""
+        return cls.of("users", np.diff(matrix.indptr), matrix.shape[1])
+
+    @classmethod
+    def alone_and_shared(cls, matrix: sp.csr_matrix) -> tuple[list["Side"], list["Side"]]:
+        """The rows of each side that a block of ALS has to itself, and those that blocks share, if there are any."""
+        alone, shared = [], []
+        counts = np.diff(matrix.indptr), np.bincount(matrix.indices, minlength=matrix.shape[1])
+        for name, lengths, others in zip(("users", "items"), counts, matrix.shape[::-1], strict=True):
+            long = slices_of(lengths) > 0
+            alone.append(cls.of(name, lengths[~long], others))
+            if long.any():
+                shared.append(cls.of(name, lengths[long], others))
+        return alone, shared
 
 
 def works_of_als(side: Side, width: int) -> list[Work]:
-    """Of each kernel that solves rows of ALS, vectors of so many factors.
+    """Of each kernel that solves rows of ALS by themselves, vectors of so many factors.
 
     A product with the entries' vectors is two operations a number, and one that is summed by coordinates two more. Rows
     by Cholesky are solved once, and looked at before and after that.
@@ -188,6 +206,25 @@ def works_of_als(side: Side, width: int) -> list[Work]:
     return [
         *(Work(f"`improve_rows`, {steps} steps, {side.name}", side.rows, moved, done) for steps, done in of_steps),
         Work(f"`solve_rows`, {side.name}", side.rows, moved, 2 * look + equations),
+    ]
+
+
+def works_of_shared_rows(side: Side, width: int) -> list[Work]:
+    """Of the kernels that solve rows of ALS which blocks share, each called once.
+
+    A slice is read once: for its triangle, a look, and what it comes to. A step is a product with the triangle.
+    """
+    numbers, triangle, entries = 4 * width, width * (width + 1) / 2, side.entries * side.rows / side.slices
+    sums = 4 * triangle + numbers + 8
+    read = BYTES_OF_AN_ENTRY * entries + numbers + side.others * numbers / side.slices + 4
+    added = side.slices / side.rows * (triangle + width)
+    row = side.slices / side.rows * sums + 2 * numbers + 4 + 4 + 8
+    of_steps = [(steps, added + _CHECK * width + steps * (2 * width**2 + _STEP * width)) for steps in STEPS]
+    factorised = added + _CHECK * width + width**3 / 3 + 2 * width**2
+    return [
+        Work(f"`sum_slices`, {side.name}", side.slices, read + sums, entries * width * (width + 1 + 4)),
+        *(Work(f"`improve_shared_rows`, {steps} steps, {side.name}", side.rows, row, done) for steps, done in of_steps),
+        Work(f"`solve_shared_rows`, {side.name}", side.rows, row, factorised),
     ]
 
 

@@ -3,18 +3,12 @@
 // its Cholesky factor in the same place, and iterative refinement (Higham 2002, Accuracy and Stability of Numerical
 // Algorithms, chapter 12): solutions for what is left of the residual are added until a row is solved, as als_rows.cu
 // has it. The first is enough as a rule. The same bits in every run.
-#include "als_entries.cuh"
+#include "als_slices.cuh"
 
-constexpr int SIDE = 4;     // of a square of the triangle, which a thread takes at a time
-constexpr int ACROSS = 16;  // threads of a block side by side, each of 16 rows of them
-
-// Of the lower triangle, whose rows lie one behind the other.
-__device__ __forceinline__ float* row_of(float* triangle, int row) { return triangle + row * (row + 1) / 2; }
-
-// Four numbers one behind the other that begin at a multiple of 16 bytes.
-__device__ __forceinline__ void four(const float* from, float (&numbers)[SIDE]) {
-    float4 read = *(const float4*)from;
-    numbers[0] = read.x, numbers[1] = read.y, numbers[2] = read.z, numbers[3] = read.w;
+// Adds M to the triangle. Ends with a barrier.
+__device__ __forceinline__ void add_metric(const Metric& metric, int width, float* triangle) {
+    for (int k = threadIdx.x; k < width; k += THREADS) row_of(triangle, k)[k] += metric[k];
+    __syncthreads();
 }
 
 // Fills the triangle with M + S'WS. `loaded` says that the tile holds all entries. Starts and ends with a barrier.
@@ -23,33 +17,12 @@ __device__ __forceinline__ void assemble(const Entries& row, const Metric& metri
         int count = min(row.tile_entries, row.count - first);
         __syncthreads();
         if (!loaded) load(row, first, count);
-        for (int entry = threadIdx.x; entry < count; entry += THREADS) {
-            row.weights[entry] = row.alpha * row.strengths[first + entry];
-        }
+        set_weights(row, first, count);
         __syncthreads();
-        for (int down = threadIdx.x / ACROSS * SIDE; down < row.width; down += THREADS / ACROSS * SIDE) {
-            for (int across = threadIdx.x % ACROSS * SIDE; across <= down; across += ACROSS * SIDE) {
-                float sums[SIDE][SIDE] = {};
-                for (int entry = 0; entry < count; entry++) {
-                    const float* vector = row.tile + entry * row.stride;
-                    float weight = row.weights[entry], left[SIDE], right[SIDE];
-                    four(vector + down, left);
-                    four(vector + across, right);
-                    for (int i = 0; i < SIDE; i++) {
-                        for (int j = 0; j < SIDE; j++) sums[i][j] += weight * left[i] * right[j];
-                    }
-                }
-                for (int i = 0; i < SIDE; i++) {
-                    float* own = row_of(triangle, down + i);
-                    for (int j = 0; j < SIDE && across + j <= down + i; j++) {
-                        float before = first > 0 ? own[across + j] : across + j == down + i ? metric[down + i] : 0.0f;
-                        own[across + j] = before + sums[i][j];
-                    }
-                }
-            }
-        }
+        add_squares(row, first, count, triangle);
     }
     __syncthreads();
+    add_metric(metric, row.width, triangle);
 }
 
 // The Cholesky factor of four rows and columns; 1 / L_kk on its diagonal.
@@ -168,7 +141,9 @@ __device__ __forceinline__ double solve_row(const Entries& row, const Metric& me
     for (int step = 0;; step++) {
         bool loaded = step > 0 && row.count <= row.tile_entries;
         double value = add_products(row, z, 1.0f, loaded, true);
-        for (int k = threadIdx.x; k < row.width; k += THREADS) residual[k] = product_of(row, k) - metric[k] * z[k];
+        for (int k = threadIdx.x; k < row.width; k += THREADS) {
+            residual[k] = product_of(row.partial, row.groups, row.width, k) - metric[k] * z[k];
+        }
         __syncthreads();
         Sizes sizes = sizes_of(residual, z, metric, row.width);
         if (step == steps || sizes.residual <= EXACT * sizes.vector + NOTHING) {
@@ -229,4 +204,50 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) solve_wide_rows(
     float* triangle = triangles + (long long)blockIdx.x * (width * (width + 1) / 2);
     solve_block(steps, order[blockIdx.x], pointers, items, strengths, alpha, vectors, width, excess, inverse,
                 tile_entries, stride, groups, found, values, triangle);
+}
+
+// A solution more of long rows, from the sums over their slices (als_slices.cu). One block for each row of `order`; dynamic
+// shared memory: 4 * ((3 + groups) * width + width * (width + 1) / 2) bytes.
+//
+// solutions: that the rows have had, of `most`. firsts, slice_values, products, triangles: as in improve_shared_rows; where
+// a row's first triangle lies its Cholesky factor is kept for the next time. solved: int[rows], out: that a row's vector and
+// value are the answer; then nothing happens the next time.
+extern "C" __global__ void __launch_bounds__(THREADS, 2) solve_shared_rows(
+    const int solutions, const int most, int* __restrict__ solved, const int* __restrict__ order,
+    const int* __restrict__ firsts, const double* __restrict__ slice_values, const float* __restrict__ products,
+    float* __restrict__ triangles, const int width, const float* __restrict__ excess,
+    const float* __restrict__ inverse, const int groups, float* __restrict__ found, double* __restrict__ values) {
+    if (solutions > 0 && solved[blockIdx.x]) return;
+    int number = order[blockIdx.x], slice = firsts[blockIdx.x] - firsts[0], numbers = width * (width + 1) / 2;
+    Slices slices = {slice_values + slice, products + (long long)slice * width,
+                     firsts[blockIdx.x + 1] - firsts[blockIdx.x]};
+    Metric metric = {inverse, excess[number]};
+    float *own = found + (long long)number * width, *kept = triangles + (long long)slice * numbers;
+    float *z = (float*)shared, *residual = z + width, *half = residual + width;
+    float *partial = half + width, *triangle = partial + groups * width;
+    for (int k = threadIdx.x; k < width; k += THREADS) z[k] = own[k];
+    double value = add_slices(slices, width, groups, partial);
+    __syncthreads();
+    for (int k = threadIdx.x; k < width; k += THREADS) {
+        residual[k] = product_of(partial, groups, width, k) - metric[k] * z[k];
+    }
+    __syncthreads();
+    Sizes sizes = sizes_of(residual, z, metric, width);
+    bool done = solutions == most || sizes.residual <= EXACT * sizes.vector + NOTHING;
+    if (threadIdx.x == 0) {
+        solved[blockIdx.x] = done;
+        values[number] = value + sizes.vector;
+    }
+    if (done) return;
+    if (solutions == 0) {
+        add_triangles(kept, slices.count, numbers, triangle);
+        __syncthreads();
+        add_metric(metric, width, triangle);
+        factorise(triangle, width);
+    } else {
+        for (int at = threadIdx.x; at < numbers; at += THREADS) triangle[at] = kept[at];
+    }
+    solve(triangle, width, residual, half);
+    for (int k = threadIdx.x; k < width; k += THREADS) own[k] = z[k] + residual[k];
+    for (int at = threadIdx.x; solutions == 0 && at < numbers; at += THREADS) kept[at] = triangle[at];
 }

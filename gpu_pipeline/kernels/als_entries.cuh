@@ -83,14 +83,36 @@ __device__ __forceinline__ double weigh(const Entries& row, const float* along, 
     return total;
 }
 
+// Adds the weighted vectors of a tile to `partial`.
+__device__ __forceinline__ void add_columns(const Entries& row, int count) {
+    int slots = row.groups * row.width;
+    for (int slot = threadIdx.x; slot < slots; slot += THREADS) {
+        const float* column = row.tile + slot % row.width;
+        float sum = 0;
+        for (int entry = slot / row.width; entry < count; entry += row.groups) {
+            sum += row.weights[entry] * column[entry * row.stride];
+        }
+        row.partial[slot] += sum;
+    }
+}
+
+// The sum of what the threads of a block have, the same bits in all of them. Has a barrier.
+__device__ __forceinline__ double sum_of_block(double total) {
+    __shared__ double totals[WARPS];
+    total = sum_of_warp(total);
+    if (threadIdx.x % WARP == 0) totals[threadIdx.x / WARP] = total;
+    __syncthreads();
+    total = 0;
+    for (int warp = 0; warp < WARPS; warp++) total += totals[warp];
+    return total;
+}
+
 // Fills `partial` with parts of wanted S'c - S'WS v, unless `adds` is false; returns v'S'WS v - 2 wanted v'S'c to every
 // thread. v is `along`; `loaded` says that the tile holds all entries. v may be from after the last barrier.
 __device__ __forceinline__ double add_products(const Entries& row, const float* along, float wanted, bool loaded,
                                                bool adds) {
-    __shared__ double totals[WARPS];
-    int slots = row.groups * row.width;
     double total = 0;
-    for (int slot = threadIdx.x; slot < slots; slot += THREADS) row.partial[slot] = 0;
+    for (int slot = threadIdx.x; slot < row.groups * row.width; slot += THREADS) row.partial[slot] = 0;
     for (int first = 0; first < row.count; first += row.tile_entries) {
         int count = min(row.tile_entries, row.count - first);
         __syncthreads();
@@ -100,26 +122,14 @@ __device__ __forceinline__ double add_products(const Entries& row, const float* 
         }
         total += weigh(row, along, wanted, first, count);
         __syncthreads();
-        for (int slot = threadIdx.x; adds && slot < slots; slot += THREADS) {
-            const float* column = row.tile + slot % row.width;
-            float sum = 0;
-            for (int entry = slot / row.width; entry < count; entry += row.groups) {
-                sum += row.weights[entry] * column[entry * row.stride];
-            }
-            row.partial[slot] += sum;
-        }
+        if (adds) add_columns(row, count);
     }
-    total = sum_of_warp(total);
-    if (threadIdx.x % WARP == 0) totals[threadIdx.x / WARP] = total;
-    __syncthreads();
-    total = 0;
-    for (int warp = 0; warp < WARPS; warp++) total += totals[warp];
-    return total;
+    return sum_of_block(total);
 }
 
-// What add_products has found for a coordinate.
-__device__ __forceinline__ float product_of(const Entries& row, int k) {
+// What the groups of `partial`, float[groups, width], have found for a coordinate.
+__device__ __forceinline__ float product_of(const float* partial, int groups, int width, int k) {
     float sum = 0;
-    for (int group = 0; group < row.groups; group++) sum += row.partial[group * row.width + k];
+    for (int group = 0; group < groups; group++) sum += partial[group * width + k];
     return sum;
 }

@@ -121,17 +121,21 @@ template <class By> __device__ __forceinline__ void select(const By& by, const i
     __syncthreads();
     Candidates found = {scratch, buffer, buffer + room, told + (long long)blockIdx.x * width};
     int held = 0;
+    bool settled_once = false;
+    double last = 0;  // the k-th then: an equal one comes after it, since its number is higher
     for (int first = 0; first < m; first += ROUND) {
         if (held > k + ROUND) {  // no room for a round: far more than k are as good, by the bound
             settle(by, k, found, held);
             int* settled = found.kept;
             found.kept = found.columns;
             found.columns = settled;
+            settled_once = true, last = by.exact(settled[k - 1]);
             if (threadIdx.x == 0) count = k;
             __syncthreads();
         }
         for (int column = first + threadIdx.x; column < min(first + ROUND, m); column += THREADS) {
-            if (by.place(column) >= least) found.columns[atomicAdd(&count, 1)] = column;
+            if (by.place(column) < least || (settled_once && by.exact(column) <= last)) continue;
+            found.columns[atomicAdd(&count, 1)] = column;
         }
         __syncthreads();
         held = count;

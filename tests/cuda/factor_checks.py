@@ -2,7 +2,9 @@
 
 import numpy as np
 import scipy.sparse as sp
-from technobench.gpu_pipeline.als_kernels import Cholesky, ConjugateGradients, Part
+from technobench.gpu_pipeline import als_parts
+from technobench.gpu_pipeline.als_kernels import Cholesky, ConjugateGradients
+from technobench.gpu_pipeline.als_parts import Part
 from technobench.gpu_pipeline.device_als import DeviceRowSolver, gram
 from technobench.gpu_pipeline.device_largest import DeviceLargest
 from technobench.gpu_pipeline.device_rows import DeviceRows
@@ -17,6 +19,26 @@ def strengths_of(users, items, share, seed=0):
     stored[1::5] = False
     stored[:, ::7] = False
     return sp.csr_matrix((stored * generator.uniform(0.2, 3, stored.shape)).astype(np.float32))
+
+
+def rows_of_lengths(lengths, columns, seed=0):
+    """CSR float32, rows of so many entries at random places."""
+    generator = np.random.default_rng(seed)
+    indices = [np.sort(generator.permutation(columns)[:length]) for length in lengths]
+    data = generator.uniform(0.2, 3, sum(lengths)).astype(np.float32)
+    starts = np.append(0, np.cumsum(lengths))
+    return sp.csr_matrix((data, np.concatenate(indices), starts), shape=(len(lengths), columns))
+
+
+def share_short_rows(monkeypatch):
+    """Make rows long that have more than 20 entries, slices of 8, and no row of more than 6 of them."""
+    for name, value in {"LONG_ROW": 20, "SLICE_ENTRIES": 8, "MOST_SLICES": 6}.items():
+        monkeypatch.setattr(als_parts, name, value)
+
+
+def long_rows_of():
+    """Rows just below, at and above what a block then has to itself, one of all 70 entries, and one of none."""
+    return rows_of_lengths([19, 21, 0, 20, 70, 1, 2], 70)
 
 
 def solved(strengths, others, alpha, penalties):
@@ -59,16 +81,23 @@ def loss_of(strengths, others, found, alpha, penalties):
     return total - np.sum((1 + alpha * dense)[dense > 0])
 
 
+def least_scratch_of(kernel, strengths):
+    """Bytes for the longest row."""
+    return kernel.least_scratch_bytes(int(np.diff(strengths.indptr).max(initial=0)))
+
+
 def solver_of(cupy, kernel, strengths, alpha, penalties, scratch_bytes=0):
     """For all rows at once."""
     parts = [Part.of(cupy, DeviceRows.copied(cupy, strengths, 0, strengths.shape[0]))]
     return DeviceRowSolver(cupy, kernel, parts, alpha, penalties, scratch_bytes)
 
 
-def assert_rows(cupy, strengths, factors, steps=1000, alpha=4.0, seed=1, penalties=None, blocks=0, error=2e-4):
+def assert_rows(
+    cupy, strengths, factors, steps=1000, alpha=4.0, seed=1, penalties=None, cholesky=False, blocks=1, error=2e-4
+):
     """Vectors and loss of half an iteration; to the end by a dense solver, of few steps by the same in float64.
 
-    By conjugate gradients, or, where there are ``blocks``, by Cholesky, with scratch for so many.
+    By conjugate gradients or by Cholesky, with scratch for so many ``blocks`` of what a call takes at least.
     """
     generator = np.random.default_rng(seed)
     rows, columns = strengths.shape
@@ -76,8 +105,8 @@ def assert_rows(cupy, strengths, factors, steps=1000, alpha=4.0, seed=1, penalti
     others = generator.normal(size=(columns, factors)).astype(np.float32)
     own = generator.normal(size=(rows, factors)).astype(np.float32) / 10
     on_device = cupy.asarray(others)
-    kernel = Cholesky(cupy, factors) if blocks else ConjugateGradients(cupy, factors, steps)
-    solver = solver_of(cupy, kernel, strengths, alpha, penalties, blocks * kernel.scratch_bytes)
+    kernel = Cholesky(cupy, factors) if cholesky else ConjugateGradients(cupy, factors, steps)
+    solver = solver_of(cupy, kernel, strengths, alpha, penalties, blocks * least_scratch_of(kernel, strengths))
     found, rest = solver.run(on_device, gram(cupy, on_device), cupy.asarray(own))
     exact = others.astype(np.float64)
     if steps < 100:

@@ -16,6 +16,7 @@ class Mutation:
 
 ORDERED, CODES, FOREST, TABLES = "ordered.cuh", "threshold_codes.cuh", "forest.cu", "shap_tables.cu"
 PATHS, ENTRIES, ROWS = "shap_paths.cu", "als_entries.cuh", "als_rows.cu"
+TRIANGLE, SLICE, SLICES = "als_triangle.cuh", "als_slices.cu", "als_slices.cuh"
 CHOLESKY, TOP = "als_cholesky.cu", "top_k.cu"
 BARRIER = "__syncthreads();"
 MUTATIONS = [
@@ -128,7 +129,7 @@ MUTATIONS = [
     Mutation("the row's own lambda left out", ENTRIES, "1.0f + excess * inverse[k]", "1.0f", "rows"),
     Mutation("a row without entries left as it was", ROWS, "own[k] = 0;", ";", "rows"),
     Mutation("steepest descent", ROWS, "+ next.residual / sizes.residual * along[k]", "", "rows"),
-    Mutation("the last tile taken for the row", ROWS, "row.count <= tile_entries, !last", "true, !last", "rows"),
+    Mutation("the last tile taken for the row", ROWS, "row.count <= row.tile_entries, !last", "true, !last", "rows"),
     Mutation("no loss for steps", ROWS, "value -= length * sizes.residual;", "", "rows"),
     Mutation("c for c - 1", ENTRIES, "confidence - extra * dot", "confidence - (1.0f + extra) * dot", "rows"),
     Mutation("rows stopped early", ENTRIES, "EXACT = 1e-10f", "EXACT = 1e-2f", "rows"),
@@ -142,15 +143,22 @@ MUTATIONS = [
     Mutation(
         "no barrier before a triangle is filled",
         CHOLESKY,
-        f"{BARRIER}\n        for (int down = threadIdx.x",
-        "for (int down = threadIdx.x",
+        f"{BARRIER}\n        add_squares",
+        "add_squares",
+        "equations",
+    ),
+    Mutation(
+        "no barrier before M is added",
+        CHOLESKY,
+        f"{BARRIER}\n    add_metric(metric, row",
+        "add_metric(metric, row",
         "equations",
     ),
     Mutation(
         "no barrier before a triangle is factorised",
         CHOLESKY,
-        f"    {BARRIER}\n}}\n\n// The Cholesky factor of four",
-        "}\n\n// The Cholesky factor of four",
+        f"+= metric[k];\n    {BARRIER}",
+        "+= metric[k];",
         "equations",
     ),
     Mutation(
@@ -181,8 +189,8 @@ MUTATIONS = [
         "float own[SIDE];\n        for (int j = SIDE - 1",
         "equations",
     ),
-    Mutation("equations without M", CHOLESKY, "? metric[down + i] : 0.0f", "? 0.0f : 0.0f", "equations"),
-    Mutation("equations of c", CHOLESKY, "= row.alpha * row.strengths", "= 1 + row.alpha * row.strengths", "equations"),
+    Mutation("equations without M", CHOLESKY, "+= metric[k];", "+= 0.0f;", "equations"),
+    Mutation("equations of c", TRIANGLE, "= row.alpha * row.strengths", "= 1 + row.alpha * row.strengths", "equations"),
     Mutation(
         "the last tile taken for all",
         CHOLESKY,
@@ -201,6 +209,125 @@ MUTATIONS = [
     ),
     Mutation("solved but once", CHOLESKY, "step == steps ||", "step == 1 ||", "equations"),
     Mutation("one triangle for all blocks", CHOLESKY, "(long long)blockIdx.x *", "0LL *", "equations"),
+    Mutation("no barrier before a slice's next tile", SLICE, f"{BARRIER}\n        load", "load", "shared"),
+    Mutation(
+        "no barrier before a slice's tile is read",
+        SLICE,
+        f"load(part, first, count);\n        {BARRIER}",
+        "load(part, first, count);",
+        "shared",
+    ),
+    Mutation(
+        "no barrier before a slice's weights are read",
+        SLICE,
+        f"{BARRIER}\n        add_columns",
+        "add_columns",
+        "shared",
+    ),
+    Mutation("no barrier before the weights change", SLICE, f"{BARRIER}\n        set_weights", "set_weights", "shared"),
+    Mutation(
+        "no barrier before the weights are read again",
+        SLICE,
+        f"{BARRIER}\n        add_squares",
+        "add_squares",
+        "shared",
+    ),
+    Mutation(
+        "a triangle that begins anywhere", TRIANGLE, "first > 0 ? own[across + j] : 0.0f", "own[across + j]", "shared"
+    ),
+    Mutation("a slice's last entry left out", SLICE, "/ slices - begin)", "/ slices - begin) - 1", "shared"),
+    Mutation("slices that overlap", SLICE, "begin = length * slice / slices", "begin = 0", "shared"),
+    Mutation("owners counted from the first of all", SLICE, " - owners[0]", "", "shared"),
+    Mutation("slices counted from the first of all", SLICE, "firsts[0] + blockIdx.x", "blockIdx.x", "shared"),
+    Mutation("the slice of another row", SLICE, " - firsts[place], slices", " - firsts[0], slices", "shared"),
+    Mutation("rows left out before they are solved", SLICE, "solutions > 0 && ", "", "shared"),
+    Mutation("one place for the products of all slices", SLICE, "(long long)blockIdx.x * width + k", "k", "shared"),
+    Mutation(
+        "one place for the triangles of all slices", SLICE, "(long long)blockIdx.x * numbers + at", "at", "shared"
+    ),
+    Mutation("one place for the values of all slices", SLICE, "slice_values[blockIdx.x]", "slice_values[0]", "shared"),
+    Mutation("every slice in every group", SLICES, "slice = slot / width;", "slice = 0;", "shared"),
+    Mutation(
+        "products at another distance",
+        SLICES,
+        "(long long)slice * width + slot % width",
+        "(long long)slice * groups + slot % width",
+        "shared",
+    ),
+    Mutation(
+        "values of the first warp's slices alone",
+        SLICES,
+        "slice < slices.count; slice += WARP",
+        "slice < 1; slice += WARP",
+        "shared",
+    ),
+    Mutation("the last slice's triangle left out", SLICES, "slice < count;", "slice < count - 1;", "shared"),
+    Mutation("no guard of a triangle's end", SLICES, "if (at < numbers) sums[k]", "sums[k]", "shared"),
+    Mutation(
+        "numbers side by side for numbers apart",
+        SLICES,
+        "int at = start + k * THREADS;",
+        "int at = start + k;",
+        "shared",
+    ),
+    Mutation("no barrier before a step's product", ROWS, f"const {{\n        {BARRIER}\n", "const {\n", "shared"),
+    Mutation(
+        "no barrier before a product is added",
+        ROWS,
+        f"= sum;\n        }}\n        {BARRIER}",
+        "= sum;\n        }",
+        "shared",
+    ),
+    Mutation(
+        "the upper triangle is not the lower one",
+        ROWS,
+        "row_of(triangle, k)[own]",
+        "row_of(triangle, own)[k]",
+        "shared",
+    ),
+    Mutation(
+        "curvature of the wrong sign", ROWS, "sum -= along[k] * product_of", "sum += along[k] * product_of", "shared"
+    ),
+    Mutation(
+        "no barrier before steps on a triangle",
+        ROWS,
+        f"{BARRIER}\n    value += take_steps(OfTriangle",
+        "value += take_steps(OfTriangle",
+        "shared",
+    ),
+    Mutation("sums of the first row for all", ROWS, "firsts[blockIdx.x] - firsts[0]", "0", "shared"),
+    Mutation("sums of other rows", ROWS, "firsts[blockIdx.x] - firsts[0]", "firsts[blockIdx.x]", "shared"),
+    Mutation(
+        "no barrier before slices' products are added",
+        CHOLESKY,
+        f"groups, partial);\n    {BARRIER}",
+        "groups, partial);",
+        "shared",
+    ),
+    Mutation(
+        "no barrier before a residual is measured",
+        CHOLESKY,
+        f"* z[k];\n    }}\n    {BARRIER}",
+        "* z[k];\n    }",
+        "shared",
+    ),
+    Mutation(
+        "no barrier before M is added to slices",
+        CHOLESKY,
+        f"{BARRIER}\n        add_metric(metric, width",
+        "add_metric(metric, width",
+        "shared",
+    ),
+    Mutation("a factor that is not kept", CHOLESKY, "kept[at] = triangle[at]", "triangle[at] = triangle[at]", "shared"),
+    Mutation("solved from the beginning", CHOLESKY, "solved[blockIdx.x] = done", "solved[blockIdx.x] = true", "shared"),
+    Mutation(
+        "the value of the start",
+        CHOLESKY,
+        "values[number] = value + sizes.vector;",
+        "if (solutions == 0) values[number] = value + sizes.vector;",
+        "shared",
+    ),
+    Mutation("triangles of other rows", CHOLESKY, "firsts[blockIdx.x] - firsts[0]", "firsts[blockIdx.x]", "shared"),
     Mutation(
         "no barrier before maxima are compared",
         TOP,
@@ -217,6 +344,14 @@ MUTATIONS = [
     Mutation("hidden items where nothing else is left", TOP, "HIDDEN + 1", "HIDDEN", "lists"),
     Mutation("an item barred for nobody", TOP, "at < barred_count", "at < barred_count - 1", "lists"),
     Mutation("a full buffer is not seen", TOP, "held > k + ROUND", "held > k + 9 * ROUND", "lists"),
+    Mutation(
+        "what is as good as the last taken for worse",
+        TOP,
+        "by.exact(column) <= last",
+        "by.place(column) >= HIDDEN",
+        "lists",
+    ),
+    Mutation("the first for the last", TOP, "settled[k - 1]", "settled[0]", "lists"),
     Mutation("a settled buffer is read again", TOP, "found.columns = settled;", "", "lists"),
     Mutation(
         "no barrier before the next candidates", TOP, f"held = count;\n        {BARRIER}", "held = count;", "lists"
@@ -234,7 +369,7 @@ MUTATIONS = [
         "double size) const { return __int_as_float((int)size); }",
         "largest",
     ),
-    Mutation("equal to the least left out", TOP, "by.place(column) >= least", "by.place(column) > least", "largest"),
+    Mutation("equal to the least left out", TOP, "by.place(column) < least", "by.place(column) <= least", "largest"),
     Mutation("rows of values at another distance", TOP, "values + (long long)blockIdx.x * m", "values", "largest"),
     Mutation("the last column left out", TOP, "min(first + ROUND, m)", "min(first + ROUND, m - 1)", "largest"),
     Mutation(

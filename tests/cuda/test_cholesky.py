@@ -8,7 +8,8 @@ import scipy.sparse as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from technobench.gpu_pipeline import als
-from technobench.gpu_pipeline.als_kernels import FEWEST_TILE_ENTRIES, MOST_SHARED_FACTORS, Cholesky
+from technobench.gpu_pipeline.als_kernels import Cholesky
+from technobench.gpu_pipeline.als_tile import FEWEST_TILE_ENTRIES, MOST_SHARED_FACTORS
 from technobench.gpu_pipeline.device_als import gram
 from technobench.pipeline.als_reference import exact_als
 from technobench.pipeline.stages.als import Als, als_problem
@@ -20,7 +21,7 @@ from .standin import StandIn
 @pytest.mark.parametrize("factors", [1, 4, 7, 64, 128, 129])
 def test_rows_of_any_number_of_factors(cupy, factors):
     """From a few entries to more than a tile holds, and fewer blocks at a time than there are rows."""
-    assert_rows(cupy, strengths_of(4, 100, 0.2), factors, blocks=3)
+    assert_rows(cupy, strengths_of(4, 100, 0.2), factors, cholesky=True, blocks=3)
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -33,17 +34,19 @@ def test_rows_of_any_number_of_factors(cupy, factors):
     alpha=st.sampled_from([0.1, 4.0, 40.0]),
 )
 def test_any_rows_in_any_order_of_threads(compiler, seed, rows, columns, share, factors, alpha):
-    assert_rows(StandIn(seed=seed), strengths_of(rows, columns, share, seed), factors, alpha=alpha, seed=seed, blocks=1)
+    assert_rows(
+        StandIn(seed=seed), strengths_of(rows, columns, share, seed), factors, alpha=alpha, seed=seed, cholesky=True
+    )
 
 
 @pytest.mark.parametrize("factors", [3, 132])
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 110)])
 def test_no_access_of_a_row_is_out_of_bounds_or_a_race(checked_cupy, rows, columns, factors):
-    assert_rows(checked_cupy, strengths_of(rows, columns, 0.2), factors, blocks=2)
+    assert_rows(checked_cupy, strengths_of(rows, columns, 0.2), factors, cholesky=True, blocks=2)
 
 
 def test_rows_of_one_lambda(cupy):
-    assert_rows(cupy, strengths_of(9, 50, 0.2), 12, penalties=np.full(9, 0.7), blocks=1)
+    assert_rows(cupy, strengths_of(9, 50, 0.2), 12, penalties=np.full(9, 0.7), cholesky=True)
 
 
 @pytest.mark.parametrize("alpha", [1e3, 1e5])
@@ -66,7 +69,7 @@ def test_what_a_block_holds(factors):
     kernel = Cholesky(StandIn(), factors)
     assert kernel._tile.entries >= FEWEST_TILE_ENTRIES
     assert kernel._tile.shared_bytes <= 40 << 10
-    assert (kernel.scratch_bytes == 0) == (factors <= MOST_SHARED_FACTORS)
+    assert (kernel.least_scratch_bytes(1) == 0) == (factors <= MOST_SHARED_FACTORS)
 
 
 @pytest.mark.parametrize(("factors", "scaling"), [(5, "frequency"), (33, "plain")])

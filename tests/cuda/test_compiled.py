@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from technobench.gpu_pipeline import als_kernels, device_rows, device_top_k
+from technobench.gpu_pipeline import als_tile, device_rows, device_top_k
 from technobench.gpu_pipeline.cuda_source import FOLDER
 
 from . import emulator
@@ -63,9 +63,12 @@ def test_shared_memory_is_what_a_launch_may_have_without_asking(resources):
     dynamic = {
         "score_rows": device_rows.SHARED_BYTES,
         "find_patterns": device_rows.SHARED_BYTES,
-        "improve_rows": als_kernels.MOST_SHARED_BYTES,
-        "solve_rows": als_kernels.MOST_SHARED_BYTES,
-        "solve_wide_rows": als_kernels.MOST_SHARED_BYTES,
+        "improve_rows": als_tile.MOST_SHARED_BYTES,
+        "solve_rows": als_tile.MOST_SHARED_BYTES,
+        "sum_slices": als_tile.MOST_SHARED_BYTES,
+        "improve_shared_rows": als_tile.MOST_SHARED_BYTES,
+        "solve_shared_rows": als_tile.MOST_SHARED_BYTES,
+        "solve_wide_rows": als_tile.MOST_SHARED_BYTES,
         "select_best": device_top_k.MOST_SHARED_BYTES,
         "select_largest": device_top_k.MOST_SHARED_BYTES,
     }

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from technobench.cpu_pipeline import als as cpu_als
 from technobench.cpu_pipeline.implicit_als import fit
 from technobench.gpu_pipeline import als, device_als, device_memory, device_top_k, implicit_cuda, recommend
-from technobench.gpu_pipeline.als_kernels import Cholesky, ConjugateGradients, Tile
+from technobench.gpu_pipeline.als_kernels import Cholesky, ConjugateGradients
+from technobench.gpu_pipeline.als_tile import Tile
 from technobench.gpu_pipeline.device_rows import DeviceRows
 from technobench.pipeline.errors import DeviceError, UnsupportedModelError
 from technobench.pipeline.stages.als import Als, als_problem

@@ -4,9 +4,18 @@ import shutil
 
 import numpy as np
 import pytest
-from technobench.gpu_pipeline import cuda_source
+from technobench.gpu_pipeline import als_parts, cuda_source
 
-from .factor_checks import assert_largest, assert_lists, assert_rows, near_ties, strengths_of
+from .factor_checks import (
+    assert_largest,
+    assert_lists,
+    assert_rows,
+    long_rows_of,
+    near_ties,
+    rows_of_lengths,
+    share_short_rows,
+    strengths_of,
+)
 from .kernel_checks import (
     assert_explanations,
     assert_scores,
@@ -47,19 +56,32 @@ def check_rows(cupy):
 
 def check_equations(cupy):
     """Rows of one tile and of several, confidences far apart, and a triangle that shared memory does not hold."""
-    assert_rows(cupy, strengths_of(4, 400, 0.3), 18, blocks=1)
-    assert_rows(cupy, strengths_of(2, 100, 0.3), 24, alpha=1e5, penalties=np.full(2, 0.5), blocks=1, error=1e-5)
-    assert_rows(cupy, strengths_of(3, 20, 0.3), 132, blocks=2)
+    assert_rows(cupy, strengths_of(4, 250, 0.3), 38, cholesky=True)
+    assert_rows(cupy, strengths_of(2, 100, 0.3), 24, alpha=1e5, penalties=np.full(2, 0.5), cholesky=True, error=1e-5)
+    assert_rows(cupy, strengths_of(3, 20, 0.3), 132, cholesky=True, blocks=2)
+
+
+def check_shared(cupy):
+    """Slices of several tiles, several batches and one, steps and solutions, and confidences far apart."""
+    with pytest.MonkeyPatch.context() as patch:
+        share_short_rows(patch)
+        for factors, blocks, how in ((20, 1, {"steps": 3}), (70, 2, {}), (20, 1, {"cholesky": True})):
+            assert_rows(cupy, long_rows_of(), factors, blocks=blocks, **how)
+        patch.setattr(als_parts, "MOST_SLICES", 2)
+        far_apart = rows_of_lengths([300, 90], 300)
+        far_apart.data[::3] *= 1e-3
+        assert_rows(cupy, far_apart, 40, alpha=1e5, penalties=np.full(2, 0.5), cholesky=True, blocks=2, error=1e-5)
 
 
 def check_lists(cupy):
-    """Scores far apart, some that float32 does not tell apart, more equal ones than a buffer holds, lists that end."""
+    """Scores far apart, some that float32 does not tell apart, more of them than a buffer holds, lists that end."""
     generator = np.random.default_rng(5)
     assert_lists(cupy, *(generator.normal(size=(n, 9)).astype(np.float32) for n in (3, 700)), 10)
     assert_lists(cupy, *near_ties(3, 700), 10, barred=[3, 50])
     users, items = near_ties(2, 4)
     assert_lists(cupy, users, np.tile(items, (500, 1)), 7)
     assert_lists(cupy, users, items, 6, barred=[1])
+    assert_lists(cupy, *near_ties(2, 1700), 7)
 
 
 def check_largest(cupy):
@@ -74,6 +96,7 @@ CHECKS = {
     "paths": check_paths,
     "rows": check_rows,
     "equations": check_equations,
+    "shared": check_shared,
     "lists": check_lists,
     "largest": check_largest,
 }

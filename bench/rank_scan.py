@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import log_ndtr
 
 EXACT = 20
 """Rank sums of up to so many values have their exact distribution, larger ones the normal one."""
@@ -69,6 +68,8 @@ def _surprise(doubled: np.ndarray) -> np.ndarray:
 
     By the number of ranks that are drawn by chance, and by twice the distance of their sum from its mean.
     """
+    from scipy.special import log_ndtr  # half a second to import, and few commands need it
+
     count = len(doubled)
     found = np.zeros((count // 2 + 1, count * count // 4 + 1))
     if doubled.min() == doubled.max():

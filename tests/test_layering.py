@@ -122,12 +122,18 @@ HEAVY = ("cudf", "cupy", "implicit", "numba", "pandas", "polars", "shap", "sklea
 """What variants import inside of their functions: every process of a run finds all variants first."""
 
 
-def test_finding_the_variants_loads_no_heavy_library():
+@pytest.mark.parametrize(
+    ("imported", "heavy"),
+    [
+        ("from technobench.pipeline import registry; registry.variants()", HEAVY),
+        ("import technobench.bench.cli", ("scipy.special", "scipy.stats", "scipy.optimize", "jinja2")),
+    ],
+)
+def test_what_every_process_imports_is_light(imported, heavy):
     code = f"""
 import sys
-from technobench.pipeline import registry
-registry.variants()
-print(*sorted(set({HEAVY!r}) & set(sys.modules)))
+{imported}
+print(*sorted(set({heavy!r}) & set(sys.modules)))
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.split() == []

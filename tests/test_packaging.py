@@ -197,6 +197,16 @@ def test_make_peers_installs_its_lock_and_runs_a_command_that_is_understood(tech
     assert all(f"{stage}/native" in understood.out for stage in ("matrix_build", "features", "predict", "shap"))
 
 
+PRICED = """[[machine]]
+name = "any"
+device = "{}"
+cpu = "Xeon"
+per_hour = 1.25
+date = 2026-11-22
+source = "this test"
+"""
+
+
 def commands_of_readme() -> list[str]:
     blocks = re.findall(r"^```(?:sh|console)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
@@ -226,15 +236,17 @@ def test_commands_of_the_readme_are_understood(technobench, tmp_path, monkeypatc
         )
         assert kept.code == 0, kept.err
         words.append("--dry-run")
-    if words[0] == "table":
+    if words[0] in {"table", "sweep"}:
         words.append("--dry-run")
     if words[0] == "backfill":
         for git in ("init -b main", "commit --allow-empty -m first", "tag v0.1", "commit --allow-empty -m second"):
             somebody = ["git", "-c", "user.name=somebody", "-c", "user.email=somebody"]
             subprocess.run([*somebody, *git.split()], cwd=tmp_path, check=True, capture_output=True)
         words.append("--dry-run")
-    if words[0] in {"history", "report"}:
+    if words[0] in {"history", "report", "plan"}:
         words += ["--results", str(ROOT / "results")]
+    if "--prices" in words:
+        (tmp_path / "prices.toml").write_text('currency = "EUR"\n' + "".join(map(PRICED.format, ("cpu", "cuda"))))
     if words[0] == "show":
         assert (
             technobench("run", "--stage", "predict", "--variant", "xgboost", "--rounds", "1", "--trees", "2").code == 0

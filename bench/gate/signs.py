@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import bdtr
 
 
 class Bounds(NamedTuple):
@@ -37,7 +36,7 @@ def median_bounds(values: Sequence[float], alpha: float) -> Bounds:
     """The median of n values, one at least, with one-sided bounds at level ``alpha`` each."""
     ordered = np.sort(np.asarray(values, np.float64))
     # The k-th smallest, from 0, is above the median where no more than k values are below it.
-    chances = bdtr(np.arange(len(ordered)), len(ordered), 0.5)
+    chances = _chance_of_heads(np.arange(len(ordered)), len(ordered))
     below = int(np.searchsorted(chances, alpha, side="right")) - 1
     median = float(np.median(ordered))
     if below < 0:
@@ -51,7 +50,9 @@ def probability_above(values: Sequence[float], limit: float) -> float:
     A value that equals the limit speaks for the median's being no more than it.
     """
     not_above = int(np.sum(np.asarray(values, np.float64) <= limit))
-    return float(bdtr(not_above, len(values), 0.5))  # as many above as no more than so many below: the sides are alike
+    return float(
+        _chance_of_heads(not_above, len(values))
+    )  # as many above as no more than so many below: the sides are alike
 
 
 def rejected(probabilities: Sequence[float], alpha: float) -> list[bool]:
@@ -65,3 +66,10 @@ def rejected(probabilities: Sequence[float], alpha: float) -> list[bool]:
             break
         found[index] = True
     return found
+
+
+def _chance_of_heads(most: int | np.ndarray, coins: int) -> np.ndarray:
+    """Of no more than so many heads."""
+    from scipy.special import bdtr  # half a second to import, and few commands need it
+
+    return bdtr(most, coins, 0.5)

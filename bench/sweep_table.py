@@ -74,7 +74,10 @@ def fits(curve: Curve) -> Iterator[str]:
     if curve.axis == ROWS and not isinstance(grown := memory_growth(curve), NotFitted):
         per_row = grown.per_row
         ends = f"{per_row.low:,.3g} to {per_row.high:,.3g}"
-        yield f"memory: {memory(round(grown.fixed.value))} and {per_row.value:,.3g} bytes a row ({ends})"
+        yield (
+            f"memory: {memory(round(grown.fixed.value))} anyway; at {grown.largest:,.6g} a further row takes "
+            f"{per_row.value:,.3g} bytes ({ends})"
+        )
 
 
 def _scalability(curve: Curve) -> str:

@@ -34,6 +34,17 @@ def test_prediction_intervals_cover_a_new_run(fixed, per_row, noise):
     assert np.mean(covered) >= CLAIMED - (MARGIN if noise == 0.1 else 0.03)
 
 
+@pytest.mark.parametrize("power", [0.3, 0.5, 0.8])
+def test_memory_that_grows_less_and_less_is_covered(power):
+    """As of a run that works batch by batch; taken to grow with the rows, it would be predicted far too high."""
+    random, covered, sizes = np.random.default_rng(5), [], np.array(SIZES)
+    for _ in range(40):
+        ahead = fitted(noisy(300e6 + 500e6 * (sizes / SIZES[-1]) ** power, 0.03, random)).at(3 * SIZES[-1])
+        true = (300e6 + 500e6 * 3**power) * np.exp(0.03 * random.normal())
+        covered.append(ahead.low <= true <= ahead.high)
+    assert np.mean(covered) >= CLAIMED - 0.03
+
+
 def test_fixed_and_per_row_are_told_apart():
     found = fitted(200e6 + 1000 * np.array(SIZES))
     assert found.fixed.low < 200e6 < found.fixed.high
@@ -77,7 +88,7 @@ def test_denser_data_widens_the_interval_and_says_so():
     plain, same, denser = found.at(64e4), found.at(64e4, 20 * 64e4), found.at(64e4, 60 * 64e4)
     assert same == plain
     assert denser.low == plain.low
-    assert denser.value == pytest.approx(1e8 + 3 * 64e7, rel=0.05)
+    assert plain.value < denser.value and denser.low < 1e8 + 3 * 64e7 < denser.high
     assert denser.value < denser.high
     assert denser.caution is not None
     assert "60 non-zeros a row, measured with 20" in denser.caution

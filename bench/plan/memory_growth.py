@@ -1,4 +1,8 @@
-"""Memory against size: what a process needs anyway and so many bytes a row, neither below nothing."""
+"""Memory against size: what a process needs anyway, and what rows add: so many bytes each, or fewer and fewer.
+
+``bytes = fixed + a * rows ** b``: b is 1 where all rows are held, and less where work is done batch by batch and only
+some of what is held grows; never more, since nothing here holds pairs of rows.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +16,7 @@ from .inference import Axis, middle_95
 from .models import HeldOut, NotFitted, Prediction
 
 Memory = Literal["peak_bytes", "resident_bytes", "gpu_peak_bytes"]
-_LINEAR = Axis(1.0, 1.0)
+_POWER = Axis(0.0, 1.0, likely=lambda power: -((power - 1) ** 2) / (2 * 0.4**2))
 _NON_ZEROS = ("nonzeros", "non-zeros")
 _SAME_DENSITY = 0.05
 """Relative difference of non-zeros a row within which data is as dense as what was measured."""
@@ -23,8 +27,8 @@ _HALVINGS = 40
 class MemoryGrowth:
     """Bytes by size (`models.Model`).
 
-    law: of the bytes. fixed: bytes of no row, per_row: bytes each row adds. density: non-zeros a row at the largest
-    size; None for a stage whose sizes do not have them.
+    law: of the bytes. fixed: bytes of no row, per_row: bytes a further row adds at the largest size. density: non-zeros
+        a row there; None for a stage whose sizes do not have them.
     """
 
     exponent: Estimate
@@ -80,7 +84,7 @@ def memory_growth(curve: Curve, of: Memory = "peak_bytes") -> MemoryGrowth | Not
         return NotFitted(reason)
 
     def fitted(chosen: Sequence[Point]) -> Law:
-        return law([point.at for point in chosen], [getattr(point, of) for point in chosen], _LINEAR)
+        return law([point.at for point in chosen], [getattr(point, of) for point in chosen], _POWER)
 
     found = fitted(points)
     share = 1 / (1 + np.exp(-found.draws.first))
@@ -91,7 +95,7 @@ def memory_growth(curve: Curve, of: Memory = "peak_bytes") -> MemoryGrowth | Not
         held_out=held_out(points, lambda point: getattr(point, of), lambda rest: [fitted(rest)]),
         law=found,
         fixed=Estimate(*middle_95(found.scale * share)),
-        per_row=Estimate(*middle_95(found.scale * (1 - share) / found.largest)),
+        per_row=Estimate(*middle_95(found.scale * found.slope / found.largest)),
         density=_density(points[-1].sizes, points[-1].at),
     )
 

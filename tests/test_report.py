@@ -421,3 +421,10 @@ def test_tones_are_words_too():
     for table in all_tables(made):
         for line in table.rows:
             assert all(cell.text.strip() for cell in line if dataclasses.asdict(cell)["tone"] in {"bad", "careful"})
+
+
+def test_the_points_of_a_sweep_come_in_their_order():
+    rows = [case("native", 0.1 * scale, scale=scale, run_id="a") for scale in (4.0, 1.0, 2.0)]
+    matrix = next(each for each in report_of(rows, []).sections if each.name == "matrix")
+    told = [block.caption for block in matrix.blocks if isinstance(block, Table)]
+    assert [text.partition(" at scale ")[2].partition(":")[0] for text in told] == ["1", "2", "4"]

@@ -20,6 +20,7 @@ def report(rows: Sequence[Row], unreadable: Sequence[str], history: History, pla
         plan: the section of the capacity plan.
 
     """
+    rows = sorted(rows, key=lambda row: row.scale)  # a sweep measures its points in random order
     sections = (
         answers.section(rows, unreadable),
         matrix.section(rows),

@@ -137,7 +137,7 @@ def _series(row: Row, points: tuple[Point, ...], changes: tuple[Change, ...]) ->
         parameters=row.parameters,
         problem_digest=row.problem_digest,
         host=row.host,
-        python=_python(row),
+        python=row.python,
         points=points,
         changes=changes,
     )
@@ -179,12 +179,7 @@ def _problem_of(row: Row) -> tuple[str | None, ...]:
 
 
 def _series_of(row: Row) -> _SeriesKey:
-    return row.key, row.problem_digest, json.dumps(row.host, sort_keys=True), _python(row)
-
-
-def _python(row: Row) -> str:
-    """The Python's minor version; compiled code and speed are not the same in another."""
-    return ".".join(row.versions.get("python", "unknown").split(".")[:2])
+    return row.key, row.problem_digest, json.dumps(row.host, sort_keys=True), row.python
 
 
 def _ordered(rows: Sequence[Row], ancestry: Sequence[str]) -> list[str]:

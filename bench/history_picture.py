@@ -4,13 +4,12 @@ It loads nothing and runs nothing, so that a page can hold it inline; its colour
 setting. Whatever comes from data is escaped.
 """
 
-import html
 import math
 from collections.abc import Iterator, Sequence
 
 from .history import History, Series, full_names, levels
 from .history_table import ratio_of, size_of
-from .report.svg import line, ticks
+from .report.svg import escape, group, line, marker, ticks
 from .table import times
 
 _WIDTH, _HEIGHT, _HEAD = 960, 190, 34
@@ -46,7 +45,7 @@ _STYLE = """
 def picture(history: History) -> str:
     """The SVG of a history: points with their intervals, the levels between change points, and these in words."""
     height = _HEAD + _HEIGHT * len(history.series)
-    title = html.escape(f"How many times as fast as {history.anchor}, by commit; higher is faster")
+    title = escape(f"How many times as fast as {history.anchor}, by commit; higher is faster")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="tbh" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
         f'role="img" aria-label="{title}">',
@@ -68,7 +67,7 @@ class _Panel:
         self.series, self.commits = series, commits
         step = (_WIDTH - _LEFT - _RIGHT) / len(commits)
         self.x = {commit: _LEFT + step * (place + 0.5) for place, commit in enumerate(commits)}
-        ends = [end for point in series.points for end in _ends(point.ratio.median, point.ratio.low, point.ratio.high)]
+        ends = [end for point in series.points for end in point.ratio.ends]
         low, high = math.log(min(ends)), math.log(max(ends))
         room = max(0.08 * (high - low), (_LEAST_RANGE - (high - low)) / 2)
         self.low, self.high = low - room, high + room
@@ -80,7 +79,7 @@ class _Panel:
 
     def parts(self, name: str) -> Iterator[str]:
         """The panel's elements."""
-        yield f'<text class="name" x="12" y="14">{html.escape(name)}</text>'
+        yield f'<text class="name" x="12" y="14">{escape(name)}</text>'
         yield from self._axes()
         yield from self._changes()
         yield from self._levels()
@@ -94,7 +93,7 @@ class _Panel:
         every = math.ceil(len(self.commits) / _MOST_LABELS)
         for commit in self.commits[::-1][::every]:
             x = self.x[commit]
-            yield f'<text class="commit" x="{x:.1f}" y="{_HEIGHT - 14}">{html.escape(commit[:_SHORT])}</text>'
+            yield f'<text class="commit" x="{x:.1f}" y="{_HEIGHT - 14}">{escape(commit[:_SHORT])}</text>'
 
     def _changes(self) -> Iterator[str]:
         for number, change in enumerate(self.series.changes):
@@ -102,7 +101,7 @@ class _Panel:
             kind = "slower" if change.slower > 0 else "faster"
             yield line(f"change {kind}", x, _TOP - 6, x, _HEIGHT - _BOTTOM)
             anchor = "end" if x > _WIDTH / 2 else "start"
-            words = html.escape(f"{change.commit[:_SHORT]}: {size_of(change)} (p {change.probability:.2g})")
+            words = escape(f"{change.commit[:_SHORT]}: {size_of(change)} (p {change.probability:.2g})")
             y = _TOP - 22 + 12 * (number % 2)  # two lines in turn, so that neighbours do not overlap
             yield f'<text class="{kind}" x="{x:.1f}" y="{y}" text-anchor="{anchor}">{words}</text>'
 
@@ -115,12 +114,7 @@ class _Panel:
     def _points(self) -> Iterator[str]:
         for point in self.series.points:
             x, ratio = self.x[point.commit], point.ratio
-            told = html.escape(f"{point.commit}: {ratio_of(point)}, {point.rounds} rounds")
-            yield f"<g><title>{told}</title>"
+            marks = [marker("point", "cpu", x, self.y(ratio.median), 3.5)]
             if ratio.low is not None and ratio.high is not None:
-                yield line("interval", x, self.y(ratio.low), x, self.y(ratio.high))
-            yield f'<circle class="point" cx="{x:.1f}" cy="{self.y(ratio.median):.1f}" r="3.5"/></g>'
-
-
-def _ends(median: float, low: float | None, high: float | None) -> list[float]:
-    return [end for end in (median, low, high) if end is not None]
+                marks.insert(0, line("interval", x, self.y(ratio.low), x, self.y(ratio.high)))
+            yield group(f"{point.commit}: {ratio_of(point)}, {point.rounds} rounds", *marks)

@@ -19,6 +19,16 @@ class Interval:
     high: float | None
 
     @property
+    def ends(self) -> list[float]:
+        """Median, low and high, so far as they are known."""
+        return [end for end in (self.median, self.low, self.high) if end is not None]
+
+    def scaled(self, factor: float) -> "Interval":
+        """Of so many times the value; ``factor`` is above 0."""
+        low, high = (None if end is None else end * factor for end in (self.low, self.high))
+        return Interval(self.median * factor, low, high)
+
+    @property
     def half_width(self) -> float:
         """Half the interval's width relative to the median; infinity where there is no interval."""
         if self.low is None or self.high is None:

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..pipeline.row import Row, Status
-from .plan.curves import ROWS, THREADS, Curve, Estimate, curves, rows_of
+from .notes import Notes
+from .plan.curves import ROWS, THREADS, Curve, Estimate, curves, rows_of, value_on
 from .plan.growth import growth
 from .plan.memory_growth import memory_growth
 from .plan.models import NotFitted
@@ -33,11 +34,8 @@ def sweep_tables(rows: Sequence[Row], axis: str) -> Iterator[RenderableType]:
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
-    notes: dict[str, int] = {}
+    notes = Notes()
     for row in sorted(rows, key=lambda row: (row.stage, row.variant, row.dataset, _value(row, axis))):
-        status = row.status.value
-        if reason := reason_of(row):
-            status += f" [{notes.setdefault(reason, len(notes) + 1)}]"
         table.add_row(
             *(row.stage, row.variant, row.dataset),
             f"{_value(row, axis):,.6g}" if axis != ROWS else f"{rows_of(row):,}",
@@ -46,10 +44,10 @@ def sweep_tables(rows: Sequence[Row], axis: str) -> Iterator[RenderableType]:
             apart(row.setup_seconds),
             memory(row.peak_bytes),
             *([memory(row.device_peak_bytes)] if on_device else []),
-            status,
+            f"{row.status.value} {notes.mark(reason_of(row))}".rstrip(),
         )
     yield table
-    lines = [f"[{number}] {note}" for note, number in notes.items()]
+    lines = notes.lines
     for curve in curves(rows):
         if curve.axis == axis:
             lines += [f"{curve.stage}/{curve.variant} {curve.dataset}: {told}" for told in fits(curve)]
@@ -101,6 +99,6 @@ def _rate(row: Row) -> str:
 
 
 def _value(row: Row, axis: str) -> float:
-    if axis == ROWS:
-        return float(rows_of(row) or row.scale)
-    return float(row.threads if axis == THREADS else row.parameters[axis])
+    """By the scale where the sizes are not known, as of a case that did not run."""
+    value = value_on(row, axis)
+    return row.scale if value is None else value

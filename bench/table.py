@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..pipeline.row import Row, Status
+from .notes import Notes
 from .row_names import varied
-from .speed_up import speed_up_over
+from .speed_up import SpeedUp, speed_up_over
 from .statistics import Interval, median_interval
 
 NAIVE, BATCHED = "naive", "batched-sparse"
@@ -58,9 +59,14 @@ def time_of(row: Row) -> str:
 
 
 def speed_up(row: Row, over: Row | None) -> str:
-    """How many times faster than another row of the same group, `speed_up_over` in words; ``~`` marks an estimate."""
+    """How many times faster than another row of the same group, in words; a dash where there is no such number."""
     found = speed_up_over(row, over)
-    return "-" if found is None else ("~" if found.estimated else "") + times(found.ratio.median) + spread(found.ratio)
+    return "-" if found is None else told_speed_up(found)
+
+
+def told_speed_up(found: SpeedUp) -> str:
+    """A speed-up with its spread; ``~`` marks an estimate."""
+    return ("~" if found.estimated else "") + times(found.ratio.median) + spread(found.ratio)
 
 
 def apart(seconds: float | None) -> str:
@@ -137,13 +143,11 @@ def tables(rows: Sequence[Row]) -> Iterator[RenderableType]:
         for heading in [*headings, *(["quality"] if judged else [])]:
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("status", no_wrap=True)
-        notes: dict[str, int] = {}
+        notes = Notes()
         for group in by_stage(members):
             others = {row.variant: row for row in group}
             for position, row in enumerate(group):
-                status = row.status.value
-                if reason := reason_of(row):
-                    status += f" [{notes.setdefault(reason, len(notes) + 1)}]"
+                status = f"{row.status.value} {notes.mark(reason_of(row))}".rstrip()
                 table.add_row(
                     "" if position else stage_of(row, members),
                     row.variant,
@@ -159,7 +163,7 @@ def tables(rows: Sequence[Row]) -> Iterator[RenderableType]:
                     end_section=position == len(group) - 1,
                 )
         yield table
-        yield Text("".join(f"[{number}] {note}\n" for note, number in notes.items()), "dim")
+        yield Text("".join(f"{line}\n" for line in notes.lines), "dim")
 
 
 def wide_console() -> Console:

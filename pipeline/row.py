@@ -146,6 +146,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return case_key(self.stage, self.variant, self.dataset, self.scale, self.threads, self.parameters)
 
     @property
+    def python(self) -> str:
+        """The Python's minor version; compiled code and speed are not the same in another."""
+        return ".".join(self.versions.get("python", "unknown").split(".")[:2])
+
+    @property
     def device_peak_bytes(self) -> int | None:
         """Peak memory on a CUDA device: the case's own, or, where that is not told apart, all that was in use."""
         if self.device == "cpu" or self.monitored is None:

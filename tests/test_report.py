@@ -424,7 +424,23 @@ def test_tones_are_words_too():
 
 
 def test_the_points_of_a_sweep_come_in_their_order():
-    rows = [case("native", 0.1 * scale, scale=scale, run_id="a") for scale in (4.0, 1.0, 2.0)]
+    rows = [
+        case("native", 0.1 * scale, scale=scale, run_id="a", started=f"2026-11-22T12:0{minute}:00+00:00")
+        for minute, scale in enumerate((4.0, 1.0, 2.0))
+    ]
     matrix = next(each for each in report_of(rows, []).sections if each.name == "matrix")
     told = [block.caption for block in matrix.blocks if isinstance(block, Table)]
     assert [text.partition(" at scale ")[2].partition(":")[0] for text in told] == ["1", "2", "4"]
+    (picture,) = [block for block in matrix.blocks if isinstance(block, Picture)]
+    problems = [row[0].text for row in picture.table.rows]
+    assert [text.partition(" at scale ")[2].partition(":")[0] for text in problems] == ["1", "2", "4"]
+
+
+def test_runs_held_to_less_device_memory_stand_apart_in_tables_and_pictures():
+    rows = [case("native-cuda", 0.1, device="cuda", run_id="a", device_memory=bound) for bound in (None, 2**30)]
+    matrix = next(each for each in report_of(rows, []).sections if each.name == "matrix")
+    tables = [block for block in matrix.blocks if isinstance(block, Table)]
+    (picture,) = [block for block in matrix.blocks if isinstance(block, Picture)]
+    told = "1 GiB of device memory"
+    assert [told in table.caption for table in tables] == [False, True]
+    assert [told in row[0].text for row in picture.table.rows] == [False, True]

@@ -47,8 +47,7 @@ def _against(gpu: Offer, cpu: Offer) -> BreakEven:
     price, pays = None, None
     gpu_price = gpu.price.per_hour if gpu.price else None
     if per_hour is not None:
-        bounds = (None if each is None else each * per_hour for each in (speed_up.low, speed_up.high))
-        price = Interval(speed_up.median * per_hour, *bounds)
+        price = speed_up.scaled(per_hour)
     if price is not None and gpu_price is not None and price.low is not None and price.high is not None:
         pays = True if gpu_price < price.low else False if gpu_price > price.high else None
     return BreakEven(gpu.variant, gpu.host, cpu.variant, cpu.host, speed_up, price, gpu_price, pays)

@@ -1,7 +1,9 @@
 """The tables of a capacity plan: machines, costs and growth where they were asked for, break-even, what is missing."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
+from ..notes import Notes
+from ..report.cells import DASH
 from ..report.document import Cell, Column, Table, Tone
 from ..statistics import Interval
 from ..table import duration, spread, times
@@ -9,8 +11,6 @@ from .capacity import Plan
 from .offer import HOURS_PER_MONTH, Offer
 from .prices import machine_name
 from .throughput import Batch
-
-_DASH = Cell("-", tone=Tone.QUIET)
 
 
 def tables(plan: Plan) -> tuple[Table, ...]:
@@ -30,7 +30,7 @@ def tables(plan: Plan) -> tuple[Table, ...]:
 
 
 def _machines(plan: Plan) -> Table:
-    notes: dict[str, int] = {}
+    notes = Notes()
     spares = plan.question.spares
     rows = []
     for offer in plan.offers:
@@ -39,7 +39,7 @@ def _machines(plan: Plan) -> Table:
         if offer.machines is not None:
             tone = Tone.GOOD if offer in plan.best else Tone.PLAIN
             needed = Cell(f"{offer.machines:,}", offer.machines, tone)
-        told = _references(offer.cautions, notes)
+        told = Cell(" ".join(map(notes.mark, offer.cautions)))
         rows.append((*_who(offer), needed, _number(offer.machines_by_median), _number(fleet), told))
     return Table(
         "plan-machines",
@@ -52,12 +52,12 @@ def _machines(plan: Plan) -> Table:
             Column("notes"),
         ),
         tuple(rows),
-        tuple(notes),
+        notes.texts,
     )
 
 
 def _rates(plan: Plan) -> Table:
-    notes: dict[str, int] = {}
+    notes = Notes()
     rows = []
     for offer in plan.offers:
         batch = offer.batch
@@ -70,7 +70,7 @@ def _rates(plan: Plan) -> Table:
                 _bytes(batch.peak_bytes),
                 _bytes(batch.gpu_peak_bytes),
                 _energy(batch),
-                _references([batch.basis], notes),
+                Cell(notes.mark(batch.basis)),
             )
         )
     return Table(
@@ -87,7 +87,7 @@ def _rates(plan: Plan) -> Table:
             Column("rate from"),
         ),
         tuple(rows),
-        tuple(notes),
+        notes.texts,
     )
 
 
@@ -100,7 +100,7 @@ def _energy(batch: Batch) -> Cell:
 
 
 def _costs(plan: Plan) -> Table:
-    notes: dict[str, int] = {}
+    notes = Notes()
     rows = []
     for offer in plan.offers:
         price = offer.price
@@ -113,7 +113,7 @@ def _costs(plan: Plan) -> Table:
                 Cell(money(price.per_hour), price.per_hour),
                 *_bounded(offer.per_million_rows),
                 *_monthly(offer),
-                _references([source], notes),
+                Cell(notes.mark(source)),
             )
         )
     unit = plan.currency or ""
@@ -131,7 +131,7 @@ def _costs(plan: Plan) -> Table:
             Column("price of"),
         ),
         tuple(rows),
-        tuple(notes),
+        notes.texts,
     )
 
 
@@ -141,7 +141,7 @@ def _growth(plan: Plan) -> Table:
     for offer in plan.offers:
         outgrown = Cell(f"not within {asked.horizon}")
         if offer.machines is None:
-            outgrown = _DASH
+            outgrown = DASH
         elif offer.outgrown_after is not None:
             outgrown = Cell(f"{offer.outgrown_after}", offer.outgrown_after, Tone.CAREFUL)
         rows.append((*_who(offer), _number(offer.machines), outgrown, _number(offer.machines_at_horizon)))
@@ -164,14 +164,14 @@ def _break_even(plan: Plan) -> Table:
     for each in plan.break_even:
         verdict = Cell("pays", tone=Tone.GOOD) if each.pays else Cell("does not pay", tone=Tone.BAD)
         if each.pays is None:
-            verdict = _DASH if each.gpu_price is None else Cell("cannot be told", tone=Tone.CAREFUL)
+            verdict = DASH if each.gpu_price is None else Cell("cannot be told", tone=Tone.CAREFUL)
         rows.append(
             (
                 Cell(f"{each.gpu_variant} on {machine_name(each.gpu_host, 'cuda')}"),
                 Cell(f"{each.cpu_variant} on {machine_name(each.cpu_host, 'cpu')}"),
                 *_bounded(each.speed_up, times),
                 *_bounded(each.price),
-                _DASH if each.gpu_price is None else Cell(money(each.gpu_price), each.gpu_price),
+                DASH if each.gpu_price is None else Cell(money(each.gpu_price), each.gpu_price),
                 verdict,
             )
         )
@@ -213,13 +213,13 @@ def _who(offer: Offer) -> tuple[Cell, ...]:
 
 
 def _number(count: int | None) -> Cell:
-    return _DASH if count is None else Cell(f"{count:,}", count)
+    return DASH if count is None else Cell(f"{count:,}", count)
 
 
 def _bytes(count: Interval | None) -> Cell:
     """Bytes in GiB, with the upper bound, which is what must be there."""
     if count is None:
-        return _DASH
+        return DASH
     text = f"{count.median / 2**30:.2f}" + ("" if count.high is None else f", at most {count.high / 2**30:.2f}")
     return Cell(text, count.median / 2**30)
 
@@ -228,8 +228,8 @@ def _bounded(interval: Interval | None, written: Callable[[float], str] | None =
     """The figure, and its bounds in brackets."""
     written = written or money
     if interval is None:
-        return _DASH, _DASH
-    bounds = _DASH
+        return DASH, DASH
+    bounds = DASH
     if interval.low is not None and interval.high is not None:
         bounds = Cell(f"({written(interval.low)} to {written(interval.high)})")
     return Cell(written(interval.median), interval.median), bounds
@@ -249,8 +249,3 @@ def money(amount: float | None) -> str:
     if amount is None:
         return "-"
     return f"{amount:,.2f}" if amount >= 1 else f"{amount:.3g}"
-
-
-def _references(told: Iterable[str], notes: dict[str, int]) -> Cell:
-    """Numbers of notes, which are added where they are new."""
-    return Cell(" ".join(f"[{notes.setdefault(each, len(notes) + 1)}]" for each in told))

@@ -2,8 +2,8 @@
 
 import json
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...pipeline.contract import Scalar
@@ -31,7 +31,7 @@ class Point:
 
     at: the value on the curve's axis. seconds: of each timed round, of all runs that measured it. sizes: the problem's
     (`Row.sizes`). phases: median seconds of each phase; empty for a run without phases. Of bytes, those of the run that
-    took most.
+    took most. watts: mean power by device (``cpu``, ``gpu``) where there was a meter. started: when the newest run was.
     """
 
     at: float
@@ -44,6 +44,8 @@ class Point:
     resident_bytes: int | None
     gpu_peak_bytes: int | None
     transferred_bytes: dict[str, int]
+    watts: dict[str, float] = field(default_factory=dict)
+    started: str = ""
 
     @property
     def median_seconds(self) -> float:
@@ -92,31 +94,30 @@ def curves(rows: Sequence[Row], least_points: int = 2) -> list[Curve]:
     """
     usable = [row for row in rows if row.status is Status.OK and not row.interrupted and row.seconds]
     found: list[Curve] = []
-    for axis, value_of in _axes(usable):
+    for axis in _axes(usable):
         groups: dict[str, list[Row]] = {}
         for row in usable:
-            if value_of(row) is not None:
+            if value_on(row, axis) is not None:
                 groups.setdefault(_all_else(row, axis), []).append(row)
         least = least_points if axis == ROWS else 2
         for members in groups.values():
-            curve = _curve(members, axis, value_of)
+            curve = _curve(members, axis)
             if len(curve.points) >= least:
                 found.append(curve)
     return found
 
 
-def _axes(rows: Sequence[Row]) -> Iterator[tuple[str, Callable[[Row], float | None]]]:
-    """Every axis with a function to a row's value on it: None where it has none."""
-    yield ROWS, lambda row: float(rows_of(row)) or None
-    yield THREADS, lambda row: float(row.threads)
-    names = dict.fromkeys(name for row in rows for name in row.parameters)
-    for name in names:
-        if name not in _NO_AXIS:
-            yield name, lambda row, name=name: _number(row.parameters.get(name))
-
-
-def _number(value: Scalar | None) -> float | None:
+def value_on(row: Row, axis: str) -> float | None:
+    """A row's value on an axis; None where it has none."""
+    if axis == ROWS:
+        return float(rows_of(row)) or None
+    value = row.threads if axis == THREADS else row.parameters.get(axis)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _axes(rows: Sequence[Row]) -> list[str]:
+    names = dict.fromkeys(name for row in rows for name in row.parameters)
+    return [ROWS, THREADS, *(name for name in names if name not in _NO_AXIS)]
 
 
 def _all_else(row: Row, axis: str) -> str:
@@ -134,14 +135,13 @@ def _all_else(row: Row, axis: str) -> str:
 
 def _versions(row: Row) -> dict[str, str]:
     """The versions, with the minor one of Python: compiled code and speed are the same within it."""
-    python = ".".join(row.versions.get("python", "unknown").split(".")[:2])
-    return {**row.versions, "python": python}
+    return {**row.versions, "python": row.python}
 
 
-def _curve(members: Sequence[Row], axis: str, value_of: Callable[[Row], float | None]) -> Curve:
+def _curve(members: Sequence[Row], axis: str) -> Curve:
     by_value: dict[float, list[Row]] = {}
     for row in members:
-        value = value_of(row)
+        value = value_on(row, axis)
         assert value is not None
         by_value.setdefault(value, []).append(row)
     first = members[0]
@@ -173,7 +173,18 @@ def _point(value: float, rows: Sequence[Row]) -> Point:
         resident_bytes=_largest([row.resident_bytes for row in rows]),
         gpu_peak_bytes=_largest([row.device_peak_bytes for row in rows]),
         transferred_bytes=rows[-1].transferred_bytes or {},
+        watts=_watts(rows),
+        started=max(row.started for row in rows),
     )
+
+
+def _watts(rows: Sequence[Row]) -> dict[str, float]:
+    watched = [row.monitored for row in rows if row.monitored is not None]
+    found = {
+        "cpu": _median([each.cpu_mean_watts for each in watched]),
+        "gpu": _median([each.gpu_mean_watts for each in watched]),
+    }
+    return {device: watts for device, watts in found.items() if watts is not None}
 
 
 def _phases(rows: Sequence[Row]) -> dict[str, float]:

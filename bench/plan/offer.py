@@ -73,7 +73,7 @@ def offer_of(measured: Throughput, question: Question, prices: Prices | None) ->
         machines_by_median=by_median,
         machines_at_best=at_best,
         price=price,
-        per_million_rows=_scaled(batch.seconds, price.per_hour / 3600 * 1e6 / batch.rows) if price else None,
+        per_million_rows=batch.seconds.scaled(price.per_hour / 3600 * 1e6 / batch.rows) if price else None,
         per_month=_per_month(machines, by_median, at_best, question.spares, price) if price else None,
         outgrown_after=outgrown,
         machines_at_horizon=at_horizon,
@@ -146,10 +146,3 @@ def _cautions(
             f"peak memory may be {(peak.high or peak.median) / 2**30:.1f} GiB, of the {has:g} GiB of the machine"
         )
     return tuple(told)
-
-
-def _scaled(interval: Interval, factor: float) -> Interval:
-    low, high = interval.low, interval.high
-    return Interval(
-        interval.median * factor, None if low is None else low * factor, None if high is None else high * factor
-    )

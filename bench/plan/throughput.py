@@ -1,14 +1,13 @@
 """What one machine was measured to do, batch after batch: where curves and their models become figures of a plan."""
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...pipeline.contract import Scalar
-from ...pipeline.row import Row, Status
+from ...pipeline.row import Row
 from ..statistics import Interval, median_interval
-from .curves import ROWS, Curve, Point, curves, rows_of
+from .curves import ROWS, Curve, Point, curves
 from .growth import Growth, growth
 from .memory_growth import MemoryGrowth, memory_growth
 from .models import NotFitted, Prediction
@@ -69,14 +68,13 @@ class Throughput:
 def throughputs(rows: Sequence[Row], stage: str) -> list[Throughput]:
     """Those of a stage's right answers. Rows that are not ``ok`` are in no curve."""
     of_stage = [row for row in rows if row.stage == stage]
-    return [found for curve in curves(of_stage, 1) if curve.axis == ROWS and (found := _throughput(curve, of_stage))]
+    return [found for curve in curves(of_stage, 1) if curve.axis == ROWS and (found := _throughput(curve))]
 
 
-def _throughput(curve: Curve, rows: Sequence[Row]) -> Throughput | None:
+def _throughput(curve: Curve) -> Throughput | None:
     timed = [point for point in curve.points if point.seconds and min(point.seconds) >= _RESOLUTION and point.at >= 1]
     if not timed:
         return None
-    own = [row for row in rows if _is_of(row, curve)]
     time, memory, of_device = growth(curve), memory_growth(curve), memory_growth(curve, "gpu_peak_bytes")
     return Throughput(
         variant=curve.variant,
@@ -86,8 +84,8 @@ def _throughput(curve: Curve, rows: Sequence[Row]) -> Throughput | None:
         host=curve.host,
         versions=curve.versions,
         threads=curve.threads,
-        batches=tuple(_batch(curve, point, time, memory, of_device, _watts(own, point)) for point in timed),
-        measured=max((row.started for row in own), default=""),
+        batches=tuple(_batch(curve, point, time, memory, of_device) for point in timed),
+        measured=max(point.started for point in curve.points),
         command=curve.commands[-1],
     )
 
@@ -98,7 +96,6 @@ def _batch(
     time: Growth | NotFitted,
     memory: MemoryGrowth | NotFitted,
     of_device: MemoryGrowth | NotFitted,
-    watts: dict[str, float],
 ) -> Batch:
     cautions = []
     setup = point.setup_seconds or 0.0
@@ -122,25 +119,9 @@ def _batch(
         setup_seconds=setup,
         peak_bytes=_memory(memory, point.at, point.peak_bytes),
         gpu_peak_bytes=_memory(of_device, point.at, point.gpu_peak_bytes),
-        watts=watts,
+        watts=point.watts,
         cautions=tuple(cautions),
     )
-
-
-def _is_of(row: Row, curve: Curve) -> bool:
-    """Whether a row is one of the curve's, as far as power and time of measurement are concerned."""
-    same = (row.variant, row.device, row.dataset, row.threads, row.parameters, row.host)
-    asked = (curve.variant, curve.device, curve.dataset, curve.threads, curve.parameters, curve.host)
-    return row.status is Status.OK and same == asked
-
-
-def _watts(rows: Sequence[Row], point: Point) -> dict[str, float]:
-    watched = [row.monitored for row in rows if rows_of(row) == point.at and row.monitored is not None]
-    found = {
-        "cpu": [each.cpu_mean_watts for each in watched if each.cpu_mean_watts is not None],
-        "gpu": [each.gpu_mean_watts for each in watched if each.gpu_mean_watts is not None],
-    }
-    return {device: statistics.median(watts) for device, watts in found.items() if watts}
 
 
 def _memory(model: MemoryGrowth | NotFitted, size: float, measured: int | None) -> Interval | None:

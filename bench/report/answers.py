@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ...pipeline.row import MEANING, Row, Status
+from ..notes import Notes
 from ..speed_up import speed_up_over
-from ..table import BATCHED, NAIVE, speed_up, spread, time_of, times
-from .cells import DASH, TONES, Notes, listed, speed_up_cell, time_cell
+from ..table import BATCHED, NAIVE, speed_up, time_of, told_speed_up
+from .cells import DASH, TONES, listed, speed_up_cell, time_cell
 from .document import Block, Cell, Column, Highlight, Highlights, Paragraph, Section, Table, Tone
 from .problems import Problem, problems
 
@@ -130,7 +131,7 @@ def _runner_up(best: Row, others: Sequence[Row]) -> Cell:
     found = speed_up_over(best, others[0])
     if found is None:
         return DASH
-    ratio = ("~" if found.estimated else "") + times(found.ratio.median) + spread(found.ratio)
+    ratio = told_speed_up(found)
     if found.ratio.low is not None and found.ratio.low <= 1:
         return Cell(f"{others[0].variant}, not told apart ({ratio})", tone=Tone.CAREFUL)
     return Cell(f"{others[0].variant}, {ratio} the time")

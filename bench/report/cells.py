@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ...pipeline.row import Row, Status
 from ..speed_up import speed_up_over
-from ..table import apart, error_of, memory, quality_of, speed_up, time_of
+from ..table import apart, error_of, memory, quality_of, time_of, told_speed_up
 from .document import Cell, Command, Paragraph, Section, Tone
 
 TONES: dict[Status, Tone] = {
@@ -30,7 +30,7 @@ def time_cell(row: Row) -> Cell:
 def speed_up_cell(row: Row, over: Row | None) -> Cell:
     """How many times as fast as another row."""
     found = speed_up_over(row, over)
-    return DASH if found is None else Cell(speed_up(row, over), found.ratio.median)
+    return DASH if found is None else Cell(told_speed_up(found), found.ratio.median)
 
 
 def apart_cell(seconds: float | None) -> Cell:
@@ -56,22 +56,6 @@ def quality_cell(row: Row) -> Cell:
 def status_cell(row: Row, note: str = "") -> Cell:
     """The status as a word, with the number of its note."""
     return Cell(f"{row.status.value} {note}".rstrip(), tone=TONES[row.status])
-
-
-class Notes:
-    """The notes below a table, each once."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def mark(self, text: str) -> str:
-        """``[3]``, which stands for the text; nothing for no text."""
-        return f"[{self._numbers.setdefault(text, len(self._numbers) + 1)}]" if text else ""
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """All of them, in the order of their numbers."""
-        return tuple(self._numbers)
 
 
 def listed(names: Sequence[str]) -> str:

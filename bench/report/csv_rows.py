@@ -4,6 +4,7 @@ Text that a spreadsheet would take for a formula has an apostrophe before it, as
 """
 
 import csv
+import functools
 import io
 import statistics
 from collections.abc import Callable, Sequence
@@ -25,7 +26,8 @@ def csv_rows(rows: Sequence[Row]) -> str:
     lines.writerow(COLUMNS)
     for problem in problems(rows):
         for row in problem.rows:
-            lines.writerow([_field(value(row, problem)) for value in COLUMNS.values()])
+            case = _Case(row, problem)
+            lines.writerow([_field(value(case)) for value in COLUMNS.values()])
     return written.getvalue().encode("utf-8", "replace").decode()
 
 
@@ -37,35 +39,37 @@ def _field(value: _Value) -> str:
     return repr(value)
 
 
-_Column = Callable[[Row, Problem], _Value]
+class _Case:
+    """A row among the others of its problem; what takes resampling is computed once for all columns."""
+
+    def __init__(self, row: Row, problem: Problem) -> None:
+        self.row = row
+        self.estimate = row.extrapolation
+        self._problem = problem
+
+    @functools.cached_property
+    def run(self) -> Interval | None:
+        """Seconds of a run; None where it was not measured."""
+        return median_interval(self.row.seconds) if self.row.seconds else None
+
+    @functools.cached_property
+    def speed_ups(self) -> dict[str, SpeedUp | None]:
+        """Over each of the variants that others are compared with."""
+        return {name: speed_up_over(self.row, self._problem.variant(name)) for name in (NAIVE, BATCHED)}
 
 
-def _of_interval(seconds: Callable[[Row], list[float] | None], end: Callable[[Interval], float | None]) -> _Column:
-    def value(row: Row, problem: Problem) -> _Value:
-        measured = seconds(row)
-        return end(median_interval(measured)) if measured else None
-
-    return value
-
-
-def _of_estimate(field: str) -> _Column:
-    return lambda row, _: None if row.extrapolation is None else getattr(row.extrapolation, field)
-
-
-def _over(variant: str, end: Callable[[SpeedUp], _Value]) -> _Column:
-    def value(row: Row, problem: Problem) -> _Value:
-        found = speed_up_over(row, problem.variant(variant))
-        return None if found is None else end(found)
-
-    return value
+_Column = Callable[[_Case], _Value]
 
 
 def _ratios(variant: str) -> dict[str, _Column]:
+    def of(end: Callable[[SpeedUp], _Value]) -> _Column:
+        return lambda case: None if (found := case.speed_ups[variant]) is None else end(found)
+
     return {
-        f"over {variant} [x]": _over(variant, lambda found: found.ratio.median),
-        f"over {variant}, low [x]": _over(variant, lambda found: found.ratio.low),
-        f"over {variant}, high [x]": _over(variant, lambda found: found.ratio.high),
-        f"over {variant}, estimated": _over(variant, lambda found: found.estimated),
+        f"over {variant} [x]": of(lambda found: found.ratio.median),
+        f"over {variant}, low [x]": of(lambda found: found.ratio.low),
+        f"over {variant}, high [x]": of(lambda found: found.ratio.high),
+        f"over {variant}, estimated": of(lambda found: found.estimated),
     }
 
 
@@ -74,44 +78,44 @@ def _pairs(values: dict) -> str:
 
 
 COLUMNS: dict[str, _Column] = {
-    "run": lambda row, _: row.run_id,
-    "started": lambda row, _: row.started,
-    "stage": lambda row, _: row.stage,
-    "variant": lambda row, _: row.variant,
-    "device": lambda row, _: row.device,
-    "dataset": lambda row, _: row.dataset,
-    "scale": lambda row, _: row.scale,
-    "threads": lambda row, _: row.threads,
-    "status": lambda row, _: row.status.value,
-    "reason and alerts": lambda row, _: reason_of(row),
-    "executed": lambda row, _: row.executed,
-    "rounds": lambda row, _: len(row.seconds or []),
-    "run, median [s]": _of_interval(lambda row: row.seconds, lambda found: found.median),
-    "run, low [s]": _of_interval(lambda row: row.seconds, lambda found: found.low),
-    "run, high [s]": _of_interval(lambda row: row.seconds, lambda found: found.high),
-    "extrapolated [s]": _of_estimate("seconds"),
-    "extrapolated, low [s]": _of_estimate("low"),
-    "extrapolated, high [s]": _of_estimate("high"),
-    "CPU time, median [s]": lambda row, _: statistics.median(row.cpu_seconds) if row.cpu_seconds else None,
+    "run": lambda case: case.row.run_id,
+    "started": lambda case: case.row.started,
+    "stage": lambda case: case.row.stage,
+    "variant": lambda case: case.row.variant,
+    "device": lambda case: case.row.device,
+    "dataset": lambda case: case.row.dataset,
+    "scale": lambda case: case.row.scale,
+    "threads": lambda case: case.row.threads,
+    "status": lambda case: case.row.status.value,
+    "reason and alerts": lambda case: reason_of(case.row),
+    "executed": lambda case: case.row.executed,
+    "rounds": lambda case: len(case.row.seconds or []),
+    "run, median [s]": lambda case: case.run and case.run.median,
+    "run, low [s]": lambda case: case.run and case.run.low,
+    "run, high [s]": lambda case: case.run and case.run.high,
+    "extrapolated [s]": lambda case: case.estimate and case.estimate.seconds,
+    "extrapolated, low [s]": lambda case: case.estimate and case.estimate.low,
+    "extrapolated, high [s]": lambda case: case.estimate and case.estimate.high,
+    "CPU time, median [s]": lambda case: statistics.median(case.row.cpu_seconds) if case.row.cpu_seconds else None,
     **_ratios(NAIVE),
     **_ratios(BATCHED),
-    "warm-up [s]": lambda row, _: row.warmup_seconds,
-    "set-up [s]": lambda row, _: row.setup_seconds,
-    "fetch [s]": lambda row, _: row.fetch_seconds,
-    "peak memory [bytes]": lambda row, _: row.peak_bytes,
-    "resident before [bytes]": lambda row, _: row.resident_bytes,
-    "device's peak [bytes]": lambda row, _: row.device_peak_bytes,
-    "copied [bytes]": lambda row, _: _pairs(row.transferred_bytes or {}),
-    "error": lambda row, _: row.error,
-    "tolerance": lambda row, _: row.tolerance,
-    "error measure": lambda row, _: row.error_measure,
-    "quality": lambda row, _: _pairs(row.quality or {}),
-    "phases [s]": lambda row, _: _pairs(row.phases or {}),
-    "sizes": lambda row, _: _pairs(row.sizes),
-    "parameters": lambda row, _: _pairs(row.parameters),
-    "machine": lambda row, _: host_name(row),
-    "commit": lambda row, _: row.commit,
-    "files changed since": lambda row, _: row.dirty,
-    "command": lambda row, _: row.command,
+    "warm-up [s]": lambda case: case.row.warmup_seconds,
+    "set-up [s]": lambda case: case.row.setup_seconds,
+    "fetch [s]": lambda case: case.row.fetch_seconds,
+    "peak memory [bytes]": lambda case: case.row.peak_bytes,
+    "resident before [bytes]": lambda case: case.row.resident_bytes,
+    "device's peak [bytes]": lambda case: case.row.device_peak_bytes,
+    "copied [bytes]": lambda case: _pairs(case.row.transferred_bytes or {}),
+    "error": lambda case: case.row.error,
+    "tolerance": lambda case: case.row.tolerance,
+    "error measure": lambda case: case.row.error_measure,
+    "quality": lambda case: _pairs(case.row.quality or {}),
+    "phases [s]": lambda case: _pairs(case.row.phases or {}),
+    "sizes": lambda case: _pairs(case.row.sizes),
+    "parameters": lambda case: _pairs(case.row.parameters),
+    "machine": lambda case: host_name(case.row),
+    "commit": lambda case: case.row.commit,
+    "files changed since": lambda case: case.row.dirty,
+    "command": lambda case: case.row.command,
 }
-"""What each column holds of a row, which stands among the others of its problem."""
+"""What each column holds of a case."""

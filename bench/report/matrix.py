@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from ...pipeline.row import Row
+from ..notes import Notes
 from ..table import BATCHED, NAIVE, reason_of
 from .cells import (
-    Notes,
     apart_cell,
     error_cell,
     memory_cell,

@@ -39,20 +39,25 @@ class Problem:
 
 def problems(rows: Sequence[Row]) -> Iterator[Problem]:
     """All problems, in order of appearance: by host, then dataset and threads, then stage."""
-    hosts: dict[str, list[Row]] = {}
-    for row in rows:
-        hosts.setdefault(_surroundings(row), []).append(row)
-    several = [members[0].host for members in hosts.values()]
-    for members in hosts.values():
-        apart = [name] if (name := short_name(members[0].host, several)) else []
-        machine = ", ".join([*apart, *_bound(members[0])])
+    for machine, members in by_machine(rows):
         for title, group in grouped(members):
             for comparable in by_stage(group):
                 yield Problem(stage_of(comparable[0], group), title, machine, tuple(comparable))
 
 
+def by_machine(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Rows of each class of host, with each bound of device memory, and what tells these from the others."""
+    machines: dict[str, list[Row]] = {}
+    for row in rows:
+        machines.setdefault(_surroundings(row), []).append(row)
+    hosts = [members[0].host for members in machines.values()]
+    for members in machines.values():
+        apart = short_name(members[0].host, hosts)
+        yield ", ".join(filter(None, [apart, *_bound(members[0])])), members
+
+
 def pooled(rows: Sequence[Row]) -> list[Row]:
-    """The newest row of each case on each class of host, with each bound of device memory.
+    """The newest row of each case on each class of host, with each bound of device memory, in their order.
 
     What could not run, or was not over, does not hide what was measured before.
     """

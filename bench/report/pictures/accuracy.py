@@ -111,15 +111,15 @@ def _picture(stage: str, problem: str, points: Sequence[_Point]) -> Picture:
         *_labels(points, axes),
     ]
     without = [point for point in points if not point.drawn]
-    for number, words in enumerate(_of_those_without(without)):
-        told_there = "; ".join(told(_COLUMNS, point.cells()) for point in without)
-        base = axes.height + 8 + 16 * number
-        parts.append(svg.group(told_there, svg.text("small quiet", 12, base, words)))
-        axes.more = 16 * number + 18
+    told_there = "; ".join(told(_COLUMNS, point.cells()) for point in without)
+    below = list(_of_those_without(without))
+    for number, words in enumerate(below):
+        parts.append(svg.group(told_there, svg.text("small quiet", 12, axes.height + 8 + 16 * number, words)))
+    height = axes.height + (16 * len(below) + 2 if below else 0)
     table = table_of(
         f"accuracy-{stage}-{row.dataset}-{row.scale:g}-{row.threads}", f"{title}, {problem}", _COLUMNS, cells
     )
-    return Picture(svg.document(title, told_of, svg.NARROW, axes.height + axes.more, parts), told_of, table)
+    return Picture(svg.document(title, told_of, svg.NARROW, height, parts), told_of, table)
 
 
 def _of_those_without(points: Sequence[_Point]) -> Iterator[str]:
@@ -133,7 +133,6 @@ class _Axes:
     """Where points lie: by their errors, or line by line where these are infinite (above) or exact (below)."""
 
     def __init__(self, points: Sequence[_Point]) -> None:
-        self.more = 0
         self.x = svg.scale([point.seconds for point in points], _LEFT + 8, _RIGHT - 30)
         by_time = sorted(points, key=lambda point: point.seconds)
         infinite = [point for point in by_time if point.relative == math.inf]

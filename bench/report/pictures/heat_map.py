@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ....pipeline.row import Row, Status
-from ...table import BATCHED, by_stage, duration, speed_up, stage_of, time_of, times
+from ...speed_up import speed_up_over
+from ...table import BATCHED, by_stage, duration, stage_of, time_of, times, told_speed_up
 from .. import svg
 from ..document import Cell, Column, Picture
-from .measured import ON_DEVICE, in_order, label, panels, ratio_over, status_cell, table_of, time_interval, told
+from .measured import ON_DEVICE, in_order, label, panels, status_cell, table_of, time_interval, told
 
 _CELL, _ROW, _GAP, _NAMES, _EDGE = 76, 27, 2, 158, 12
 _HEAD, _LINE = 44, 15
@@ -60,15 +61,17 @@ class _Case:
 
     def __init__(self, problem: str, stage: str, row: Row, over: Row | None) -> None:
         self.row = row
-        self.ratio = ratio_over(row, over)
-        self.estimate = self.ratio is not None and speed_up(row, over).startswith("~")
         taken = time_interval(row)
+        timed = taken is not None and over is not None and time_interval(over) is not None
+        found = speed_up_over(row, over) if timed else None
+        self.ratio = found and found.ratio.median
+        self.estimate = found is not None and found.estimated
         self.told = (
             Cell(problem),
             Cell(stage),
             Cell(row.variant),
             Cell(row.device),
-            Cell(speed_up(row, over) if self.ratio else "-", self.ratio),
+            Cell(told_speed_up(found) if found else "-", self.ratio),
             Cell(time_of(row) if taken else "-", taken and taken.median),
             status_cell(row),
         )

@@ -1,41 +1,29 @@
 """What the pictures have in common: which rows belong together, a row's time, and what a mark tells."""
 
-import json
 import math
 import re
 from collections.abc import Iterator, Sequence
 
 from ....pipeline.row import Row, Status
-from ...speed_up import speed_up_over
 from ...statistics import Interval, median_interval
 from ...table import BATCHED, NAIVE, duration, grouped
 from .. import svg
+from ..cells import TONES
 from ..document import Cell, Column, Table, Tone
-from ..hosts import short_name
+from ..problems import by_machine, pooled
 
 ON_DEVICE = "a diamond, ◆, is a variant on a CUDA device"
 """How pictures tell devices apart, in words."""
-_TONES = {
-    Status.OK: Tone.PLAIN,
-    Status.MISMATCH: Tone.BAD,
-    Status.FAILED: Tone.BAD,
-    Status.UNAVAILABLE: Tone.QUIET,
-}
 
 
 def panels(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """Rows that may stand beside each other, with a title: of one class of host, dataset, scale and number of threads.
+    """Rows that may stand beside each other, with a title: of one machine, dataset, scale and number of threads.
 
-    Of several rows of a case the newest is taken.
+    Of several rows of a case one is taken, as `pooled` has it.
     """
-    hosts: dict[str, dict[tuple, Row]] = {}
-    for row in sorted(rows, key=lambda row: row.started):
-        hosts.setdefault(json.dumps(row.host, sort_keys=True, default=str), {})[row.key] = row
-    several = [next(iter(cases.values())).host for cases in hosts.values()]
-    for host, cases in zip(several, hosts.values(), strict=True):
-        machine = f", {name}" if (name := short_name(host, several)) else ""
-        for title, group in grouped(list(cases.values())):
-            yield title + machine, group
+    for machine, members in by_machine(pooled(rows)):
+        for title, group in grouped(members):
+            yield ", ".join(filter(None, [title, machine])), group
 
 
 def in_order(variants: Sequence[str]) -> list[str]:
@@ -56,17 +44,9 @@ def time_interval(row: Row) -> Interval | None:
     return median_interval(times) if row.extrapolation is None else Interval(*times)
 
 
-def ratio_over(row: Row, over: Row | None) -> float | None:
-    """How many times as fast as another row; None unless both are right and have a time."""
-    if over is None or None in (time_interval(row), time_interval(over)):
-        return None
-    found = speed_up_over(row, over)
-    return None if found is None else found.ratio.median
-
-
 def status_cell(row: Row) -> Cell:
-    """The status as a cell."""
-    return Cell(row.status.value, tone=_TONES.get(row.status, Tone.CAREFUL))
+    """The status as a cell, in which a right answer is nothing special."""
+    return Cell(row.status.value, tone=Tone.PLAIN if row.status is Status.OK else TONES[row.status])
 
 
 def told(columns: Sequence[Column], cells: Sequence[Cell]) -> str:

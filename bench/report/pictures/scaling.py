@@ -188,7 +188,7 @@ class _Chart:
             line.sample(sizes)
         self.floor = _TOP + max(_PLOT, _LABEL * len(lines))
         self.height = self.floor + _BOTTOM
-        values = [end for line in lines for _, found in line.points for end in _ends(found)]
+        values = [end for line in lines for _, found in line.points for end in found.ends]
         values += [found.value for line in lines for _, found in line.samples]
         within = [found for line in lines for _, found in line.samples if found.caution is None]
         values += [end for found in within for end in (found.low, found.high) if end > 0]
@@ -273,10 +273,6 @@ class _Chart:
 def _own(line: _Line) -> bool:
     """Whether the line's variant has a hue of its own: of several lines of one variant none has."""
     return line.name in _OWN_HUES
-
-
-def _ends(found: Interval) -> list[float]:
-    return [end for end in (found.median, found.low, found.high) if end is not None]
 
 
 def _short(value: float) -> str:

@@ -25,6 +25,7 @@ from ..pipeline.contract import Prepared, Stage
 from ..pipeline.datasets import catalogue
 from ..pipeline.errors import DeviceError, UnsupportedModelError
 from ..pipeline.workload import Workload
+from . import lean_import
 from .host import thread_settings, versions
 from .instructions import InstructionCounter
 from .messages import (
@@ -99,6 +100,9 @@ class Worker:
         """Load the problem, and the reference or compute it where no variant is named."""
         self.task, self.counter = task, counter
         self.stage: Stage = registry.stages()[task.stage]
+        self.variant = registry.variants().get((task.stage, task.variant or ""))
+        if self.variant is not None and any(need.name == lean_import.HEAVY for need in self.variant.needs):
+            lean_import.keep_estimators()
         workload = Workload(catalogue.get(task.dataset, task.scale), task.parameters)
         self.whole = self.stage.fold(workload, *task.fold) if task.fold else self.stage.problem(workload)
         self.problem: Any = self.whole
@@ -116,10 +120,9 @@ class Worker:
 
     def prepare(self, request: Prepare) -> Ready | Refused:
         """Set the variant up, on all records or the first ones, if it does such problems."""
-        variant = registry.variants().get((self.task.stage, self.task.variant or ""))
-        if variant is None:
+        if self.variant is None:
             return Refused(f"there is no variant {self.task.stage}/{self.task.variant}")
-        if (missing := variant.missing()) is not None:
+        if (missing := self.variant.missing()) is not None:
             return Refused(missing)
         self.prepared = self.answer = None
         self.problem = self.whole
@@ -127,7 +130,7 @@ class Worker:
             self.problem = self.stage.prefix(self.whole, request.records)
         start = time.perf_counter()
         try:
-            self.prepared = variant.prepare(self.problem)
+            self.prepared = self.variant.prepare(self.problem)
         except (UnsupportedModelError, DeviceError) as error:
             return Refused(str(error))
         self.prepared.sync()
@@ -240,6 +243,8 @@ def _answer_in_a_copy(request: Fork, tried: set[str], requests: BinaryIO, replie
 
     What was never used holds no threads, so that a copy of it is whole. tried: modules that were asked for before.
     """
+    if lean_import.HEAVY in request.modules:
+        lean_import.keep_estimators()
     new = [name for name in request.modules if name not in tried]
     for name in new:
         tried.add(name)
@@ -267,6 +272,7 @@ def main() -> None:
     first_core, parent = map(int, sys.argv[1:])
     _die_with_parent(parent)
     keep_to_cores(first_core)
+    lean_import.leave_estimators_out()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the harness decides what an interrupt means
     # Libraries may print; what they print must not end up among the replies.
     replies = os.fdopen(os.dup(1), "wb", buffering=0)

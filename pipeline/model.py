@@ -27,10 +27,16 @@ class HeldOut:
     labels: np.ndarray
 
     def auc(self, scores: np.ndarray) -> float:
-        """Area under the ROC curve of [n] scores of all records: how often label 1 has the higher score of two."""
-        from sklearn.metrics import roc_auc_score
+        """Area under the ROC curve of [n] scores of all records: how often label 1 has the higher score of two.
 
-        return float(roc_auc_score(self.labels, scores[self.records]))
+        By ranks (Hanley & McNeil 1982): importing scikit-learn for it takes longer than most cases.
+        """
+        _, place, count = np.unique(scores[self.records], return_inverse=True, return_counts=True)
+        rank = (np.cumsum(count) - (count - 1) / 2)[place]
+        positive = self.labels == 1
+        pairs = np.count_nonzero(positive) * np.count_nonzero(~positive)
+        above = rank[positive].sum() - np.arange(1, np.count_nonzero(positive) + 1).sum()
+        return float(above / pairs)
 
 
 def held_out_split(training_records: int) -> Split:

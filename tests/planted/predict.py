@@ -9,7 +9,7 @@ import time
 import numpy as np
 from technobench.pipeline.contract import Prepared, variant
 from technobench.pipeline.errors import UnsupportedModelError
-from technobench.pipeline.needs import Need
+from technobench.pipeline.needs import Need, package
 from technobench.pipeline.scoring import inplace_margins
 
 
@@ -164,3 +164,12 @@ def leaves_a_child(problem):
         return right()
 
     return Prepared(run)
+
+
+@variant(package("sklearn", "scikit-learn"))
+def uses_estimators(problem):
+    """Fits an estimator of XGBoost's for scikit-learn, which is there because the variant names its need."""
+    import xgboost
+
+    xgboost.XGBClassifier(n_estimators=2).fit(np.eye(4), [0, 1, 0, 1])
+    return Prepared(_right(problem))

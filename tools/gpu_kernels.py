@@ -103,16 +103,15 @@ def _resources(kernel: str, capability: str, told: str) -> Resources:
     )
 
 
+def kernels_of(nvrtc: Nvrtc, path: Path) -> list[Resources]:
+    """The kernels of a source for all compute capabilities, by kernel."""
+    found = [each for capability in CAPABILITIES for each in nvrtc.resources(source(path.name), path.name, capability)]
+    return sorted(found, key=lambda each: each.kernel)
+
+
 def every_kernel(nvrtc: Nvrtc) -> list[Resources]:
     """All kernels for all compute capabilities, by source and kernel."""
-    found = [
-        each
-        for path in sorted(FOLDER.glob("*.cu"))
-        for capability in CAPABILITIES
-        for each in sorted(nvrtc.resources(source(path.name), path.name, capability), key=lambda each: each.kernel)
-    ]
-    names = list(dict.fromkeys(each.kernel for each in found))
-    return sorted(found, key=lambda each: names.index(each.kernel))
+    return [each for path in sorted(FOLDER.glob("*.cu")) for each in kernels_of(nvrtc, path)]
 
 
 def table(found: list[Resources], version: str) -> Iterator[str]:
@@ -121,6 +120,11 @@ def table(found: list[Resources], version: str) -> Iterator[str]:
     yield ""
     yield "| kernel | static shared memory, bytes | " + " | ".join(CAPABILITIES) + " |"
     yield "|---" * (2 + len(CAPABILITIES)) + "|"
+    yield from rows(found)
+
+
+def rows(found: list[Resources]) -> Iterator[str]:
+    """The table's lines below its heading: one for each kernel."""
     for kernel in dict.fromkeys(each.kernel for each in found):
         own = [each for each in found if each.kernel == kernel]
         shared = ", ".join(str(size) for size in sorted({each.shared for each in own}))

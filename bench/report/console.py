@@ -48,8 +48,7 @@ def _lines(block: Block) -> Iterator[RenderableType]:
 def _table(table: Table) -> RichTable:
     title = Text(one_line(table.caption), "bold")
     made = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        heading = f"{column.heading} ({column.unit})" if column.unit else column.heading
+    for column, heading in zip(table.columns, table.headings, strict=True):
         made.add_column(Text(one_line(heading)), justify="right" if column.numeric else "left", overflow="fold")
     for row in table.rows:
         made.add_row(*(Text(one_line(cell.text), _STYLES[cell.tone]) for cell in row))

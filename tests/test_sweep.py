@@ -193,7 +193,7 @@ def test_what_would_not_fit_is_told_from_smaller_sizes():
 
 
 def test_a_run_begins_with_the_warning(measured, tmp_path):
-    rows = stored_sizes(lambda n: psutil.virtual_memory().available * n / 2000, threads=host.usable_cores())
+    rows = stored_sizes(lambda n: psutil.virtual_memory().available * n / 1000, threads=host.usable_cores())
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "20261122-120000-abcdef.jsonl").write_bytes(b"".join(encode(each) + b"\n" for each in rows))
     case = ["run", "--dataset", "seed", "--stage", "predict", *SMALL]

@@ -1,7 +1,7 @@
 """Memory against size: what a process needs anyway, and what rows add: so many bytes each, or fewer and fewer.
 
-``bytes = fixed + a * rows ** b``: b is 1 where all rows are held, and less where work is done batch by batch and only
-some of what is held grows; never more, since nothing here holds pairs of rows.
+``bytes = fixed + a * rows ** b``: b is 1 where all rows are held, less where work is done batch by batch and only some
+of what is held grows, and a little more where rows of larger data have more in them; nothing here holds pairs of rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from .inference import Axis, middle_95
 from .models import HeldOut, NotFitted, Prediction
 
 Memory = Literal["peak_bytes", "resident_bytes", "gpu_peak_bytes"]
-_POWER = Axis(0.0, 1.0, likely=lambda power: -((power - 1) ** 2) / (2 * 0.4**2))
+_POWER = Axis(0.0, 1.25, likely=lambda power: -((power - 1) ** 2) / (2 * 0.4**2))
 _NON_ZEROS = ("nonzeros", "non-zeros")
 _SAME_DENSITY = 0.05
 """Relative difference of non-zeros a row within which data is as dense as what was measured."""

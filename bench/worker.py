@@ -63,7 +63,7 @@ def _die_with_parent(parent: int) -> None:
         sys.exit()
 
 
-def _peak_bytes(reset: bool = False) -> int | None:
+def peak_resident_bytes(reset: bool = False) -> int | None:
     """Peak resident set since the last reset; None where the system does not tell."""
     try:
         if reset:
@@ -143,7 +143,7 @@ class Worker:
         gc.collect()
         gc.disable()
         resident = psutil.Process().memory_info().rss
-        _peak_bytes(reset=True)
+        peak_resident_bytes(reset=True)
         try:
             faults, counted = _page_faults(), self.counter.read()
             cpu, start = _cpu_seconds(), time.perf_counter()
@@ -156,7 +156,7 @@ class Worker:
             gc.enable()
         phases = dict(prepared.phases()) if prepared.phases else None
         transferred = dict(prepared.transferred()) if prepared.transferred else None
-        peak, where = _peak_bytes(), prepared.ran_on()
+        peak, where = peak_resident_bytes(), prepared.ran_on()
         return Ran(seconds, cpu_seconds, resident, peak, where, phases, transferred, instructions, faults)
 
     def grade(self, request: Grade) -> Graded:

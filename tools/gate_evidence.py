@@ -37,7 +37,7 @@ CHANGES = {
     "bigger": RUN
     + "            import numpy\n"
     + "            self.more = None\n"
-    + "            self.more = numpy.ones(int({share} * (_peak_bytes() or 0)), numpy.uint8)\n",
+    + "            self.more = numpy.ones(int({share} * (peak_resident_bytes() or 0)), numpy.uint8)\n",
     "wrong": RUN + "            self.answer = self.answer + {share}\n",
 }
 """What is put in place of a line of bench/worker.py."""

@@ -10,10 +10,11 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
+import psutil
 from technobench.bench import lean_import
 from technobench.bench.cases import parameters_of
+from technobench.bench.worker import peak_resident_bytes
 from technobench.pipeline import registry
 from technobench.pipeline.datasets import catalogue
 from technobench.pipeline.stopwatch import Stopwatch
@@ -22,30 +23,20 @@ from technobench.pipeline.workload import Workload
 STAGE, VARIANT, DATASET = "pipeline", "native", "seed"
 
 
-def resident_mib(field: str) -> float:
-    """``VmRSS``, now, or ``VmHWM``, the peak since it was put back (proc(5))."""
-    return int(Path("/proc/self/status").read_text().partition(f"{field}:")[2].split()[0]) / 1024
+def watched() -> dict[str, int]:
+    """The highest peak of each phase, in bytes, of all stopwatches from now on."""
+    peaks: dict[str, int] = {}
+    timed = Stopwatch.phase
 
+    @contextlib.contextmanager
+    def phase(stopwatch: Stopwatch, name: str) -> Iterator[None]:
+        peak_resident_bytes(reset=True)
+        with timed(stopwatch, name):
+            yield
+        peaks[name] = max(peaks.get(name, 0), peak_resident_bytes() or 0)
 
-class PhasePeaks:
-    """The highest peak of each phase, in MiB, of all stopwatches."""
-
-    def __init__(self) -> None:
-        self.of: dict[str, float] = {}
-        self._timed = Stopwatch.phase
-
-    def watch(self) -> None:
-        """From now on."""
-        peaks = self
-
-        @contextlib.contextmanager
-        def phase(stopwatch: Stopwatch, name: str) -> Iterator[None]:
-            Path("/proc/self/clear_refs").write_text("5")
-            with peaks._timed(stopwatch, name):
-                yield
-            peaks.of[name] = max(peaks.of.get(name, 0.0), resident_mib("VmHWM"))
-
-        Stopwatch.phase = phase
+    Stopwatch.phase = phase
+    return peaks
 
 
 def measured(scale: float) -> str:
@@ -53,11 +44,10 @@ def measured(scale: float) -> str:
     lean_import.leave_estimators_out()
     workload = Workload(catalogue.get(DATASET, scale), parameters_of(STAGE, {}))
     prepared = registry.variants()[STAGE, VARIANT].prepare(registry.stages()[STAGE].problem(workload))
-    peaks, before = PhasePeaks(), resident_mib("VmRSS")
-    peaks.watch()
+    before, peaks = psutil.Process().memory_info().rss, watched()
     prepared.run()
-    told = ", ".join(f"{name} {peak:.0f}" for name, peak in peaks.of.items())
-    return f"{DATASET}@{scale:g}: {before:.0f} MiB before; peaks: {told}"
+    told = ", ".join(f"{name} {peak / 2**20:.0f}" for name, peak in peaks.items())
+    return f"{DATASET}@{scale:g}: {before / 2**20:.0f} MiB before; peaks: {told}"
 
 
 def main() -> None:

@@ -25,6 +25,10 @@ _SMALLEST_PROBE = 32
 _PROBE_SHARE = 0.25
 """Share of the budget that probes may take once there are enough sizes to extrapolate from."""
 _RUNS_PER_PROBE = 2
+_LOADED = 3.0
+"""A probe's first run that takes so many times its second has compiled or loaded what no smaller size needed."""
+_STEEP = 1.5
+"""The whole is taken to fit the budget by one probe if it would even in time growing with this power of the size."""
 _MEMOISED = 0.01
 
 
@@ -249,11 +253,11 @@ class CaseRun:
             size = self._size(ready.sizes)
             if not points:
                 self._run()  # the first run of all also loads and starts things
-            taken = [self._run() for _ in range(_RUNS_PER_PROBE)]
+            taken = self._probed()
             points += [Point(size, records >> halvings, ran.phases or {"run": ran.seconds}) for ran in taken]
             sizes.add(size)
             last = min(ran.seconds for ran in taken)
-            if last * whole / size <= budget:
+            if last * (whole / size) ** _STEEP <= budget:
                 return True
         if not points:
             return True
@@ -265,6 +269,13 @@ class CaseRun:
         if fitted is None:
             self.failure = f"too slow for --budget {budget:g} s, with too few sizes in it to extrapolate; raise it"
         return False
+
+    def _probed(self) -> list[Ran]:
+        """Runs at one size, without one that also loads and starts things."""
+        taken = [self._run() for _ in range(_RUNS_PER_PROBE)]
+        if taken[0].seconds > _LOADED * taken[-1].seconds:
+            taken = [*taken[1:], self._run()]
+        return taken
 
     def _row(self) -> Row:
         status, reason = self.status()

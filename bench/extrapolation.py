@@ -11,6 +11,8 @@ import numpy as np
 from ..pipeline.row import Extrapolation
 
 LEAST_SIZES = 3
+LARGEST_SIZES = 4
+"""Of those measured so many enter a fit: at smaller ones what does not grow flattens a curve that is steep later on."""
 LEAST_SECONDS = 2e-3
 """Shorter runs say more about overheads than about how the time grows."""
 _DRAWS = 4000
@@ -34,6 +36,8 @@ class Point:
 def extrapolate(points: Sequence[Point], size: float, grows_with: tuple[str, ...]) -> Extrapolation | None:
     """Fit ``seconds = a * size ** b`` to each phase by least squares in logarithms; predict their sum at ``size``.
 
+    Of ``points``, all of which are kept, the `LARGEST_SIZES` are fitted.
+
     Returns:
         The estimate with the 95 % prediction interval of a single run, drawn from each phase's predictive distribution
         (Student's t, ordinary least squares); None where the longest phase has fewer than three different sizes that
@@ -43,11 +47,13 @@ def extrapolate(points: Sequence[Point], size: float, grows_with: tuple[str, ...
         return None
     largest = max(points, key=lambda point: point.size)
     longest = max(largest.phases, key=largest.phases.__getitem__)
+    fitted = sorted({point.size for point in points})[-LARGEST_SIZES:]
     random = np.random.default_rng(0)
     estimate, weighted = 0.0, 0.0
     seconds, exponents = np.zeros(_DRAWS), np.zeros(_DRAWS)
     for phase, last in largest.phases.items():
-        usable = [(point.size, point.phases[phase]) for point in points if point.phases[phase] >= LEAST_SECONDS]
+        taken = [(point.size, point.phases[phase]) for point in points if point.size in fitted]
+        usable = [(size, seconds) for size, seconds in taken if seconds >= LEAST_SECONDS]
         if len({size for size, _ in usable}) >= LEAST_SIZES:
             x, y = np.log(usable).T
             centre, drawn, slope, slopes = _predicted(x, y, float(np.log(size)), random)

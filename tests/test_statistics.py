@@ -70,6 +70,15 @@ def test_too_few_sizes_or_too_short_runs_give_no_estimate():
     assert extrapolate([], 1e4, ("records",)) is None
 
 
+def test_what_does_not_grow_at_small_sizes_does_not_hide_a_steep_curve():
+    """As k-NN over ratings: some milliseconds of overhead, and a square beneath them."""
+    points = [Point(float(s), s, {"run": 2e-3 + 1e-10 * s**2}) for s in [61 << k for k in range(11)] for _ in range(2)]
+    whole = 1e-10 * 1e6**2
+    fitted = extrapolate(points, 1e6, ("records",))
+    assert fitted.seconds > whole / 4
+    assert len(fitted.points) == len(points)
+
+
 def test_phases_that_grow_with_different_powers_are_added_up():
     """A quadratic phase that is small at the sizes measured rules at the size predicted; one law for the sum misses."""
     random = np.random.default_rng(5)

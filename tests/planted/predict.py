@@ -122,6 +122,27 @@ def hangs(problem):
     return Prepared(lambda: time.sleep(3600))
 
 
+_compiled = []
+
+
+@variant()
+def compiles_late(problem):
+    """Takes 0.2 ms per record, and two seconds the first time that there are a hundred or more."""
+    right = _right(problem)
+
+    def run():
+        seconds = 2e-4 * problem.matrix.shape[0]
+        if problem.matrix.shape[0] >= 100 and not _compiled:
+            _compiled.append(True)
+            seconds = 2.0
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+        return right()
+
+    return Prepared(run)
+
+
 @variant()
 def linear(problem):
     """Takes 2 ms per record."""

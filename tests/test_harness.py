@@ -150,6 +150,11 @@ def test_a_wrong_stand_in_is_a_mismatch(planted):
     assert done.code == 1
 
 
+def test_memory_of_fetching_and_checking_is_not_of_the_runs_after_it(planted):
+    done = planted("--variant", "leaves-crumbs", "--variant", "xgboost")
+    assert done.row("leaves-crumbs")["peak_bytes"] < done.row("xgboost")["peak_bytes"] + 100 * 2**20
+
+
 def test_memory_of_children_counts_and_they_end_with_the_case(planted):
     import psutil
 

@@ -143,6 +143,21 @@ def compiles_late(problem):
     return Prepared(run)
 
 
+_last_crumbs = []
+
+
+@variant()
+def leaves_crumbs(problem):
+    """Its answer is brought by way of 300 MiB in small pieces, the last of which stays."""
+
+    def fetch(answer):
+        crumbs = [bytes(2048) for _ in range(150 << 10)]
+        _last_crumbs.append(crumbs[-1])
+        return answer
+
+    return Prepared(_right(problem), fetch=fetch)
+
+
 @variant()
 def linear(problem):
     """Takes 2 ms per record."""

@@ -126,7 +126,8 @@ def test_what_is_too_slow_is_extrapolated_and_labelled(planted):
     assert all(records < 1224 and seconds >= 2e-3 * records for _, records, seconds in fitted["points"])
     # Not of the times themselves, which are this machine's mood, but of what was made of them.
     largest = sorted({size for size, _, _ in fitted["points"]})[-4:]
-    slope, start = np.polyfit(*np.log([(size, taken) for size, _, taken in fitted["points"] if size in largest]).T, 1)
+    x, y = np.log([(size, taken) for size, _, taken in fitted["points"] if size in largest]).T
+    slope, start = np.polyfit(x, y, 1)
     assert fitted["exponent"] == pytest.approx(slope)
     assert fitted["seconds"] == pytest.approx(np.exp(start + slope * np.log(1224)))
 

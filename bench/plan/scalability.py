@@ -12,10 +12,14 @@ import numpy as np
 
 from .curves import THREADS, Curve, Estimate
 from .growth import timed
-from .inference import Axis, Draws, infer, middle_95
+from .inference import Axis, Draws, RunNoise, infer, middle_95
 from .models import NotFitted, Prediction
 
 LEAST_COUNTS = 3
+_NOISE = RunNoise(0.08, 0.3)
+"""Believed less than of sizes: of few numbers of threads the coefficients' intervals are too narrow otherwise, and
+their values, by least squares, do not depend on it.
+"""
 REACH = 2.0
 """Predictions for more than so many times the most threads measured come with caution."""
 
@@ -82,7 +86,7 @@ def scalability(curve: Curve) -> Scalability | NotFitted:
         )
     threads = [point.at for point in points]
     seconds = [point.median_seconds for point in points]
-    draws = infer(log_seconds, (_CONTENTION, _COHERENCE), threads, seconds)
+    draws = infer(log_seconds, (_CONTENTION, _COHERENCE), threads, seconds, _NOISE)
     contention, coherence = _least_squares(threads, seconds)
     return Scalability(
         contention=_around(contention, np.exp(draws.first)),

@@ -38,7 +38,7 @@ def sweep_tables(rows: Sequence[Row], axis: str) -> Iterator[RenderableType]:
     for row in sorted(rows, key=lambda row: (row.stage, row.variant, row.dataset, _value(row, axis))):
         table.add_row(
             *(row.stage, row.variant, row.dataset),
-            f"{_value(row, axis):,.6g}" if axis != ROWS else f"{rows_of(row):,}",
+            _point(row, axis),
             time_of(row),
             _rate(row),
             apart(row.setup_seconds),
@@ -96,6 +96,12 @@ def _rate(row: Row) -> str:
     if row.status is not Status.OK or not row.seconds or not rows_of(row):
         return "-"
     return f"{rows_of(row) / median_interval(row.seconds).median:,.0f}"
+
+
+def _point(row: Row, axis: str) -> str:
+    if axis != ROWS:
+        return f"{_value(row, axis):,.6g}"
+    return f"{rows_of(row):,}" if rows_of(row) else f"scale {row.scale:.3g}"
 
 
 def _value(row: Row, axis: str) -> float:

@@ -35,6 +35,14 @@ def printed(rows, axis, capsys):
     return capsys.readouterr().out
 
 
+def test_a_case_that_did_not_run_has_its_scale_and_not_no_rows(capsys):
+    absent = row(None, sizes={}, scale=8.0, status=Status.UNAVAILABLE, reason="no device")
+    text = printed([absent, row(records=1000)], "rows", capsys)
+    line = next(line for line in text.splitlines() if "unavailable" in line)
+    assert "scale 8" in line
+    assert " 0 " not in line
+
+
 def test_a_killed_sweep_goes_on_where_it_was(start, technobench, tmp_path):
     process = start(*ROWS)
     until = time.monotonic() + 100

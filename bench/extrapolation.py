@@ -47,13 +47,13 @@ def extrapolate(points: Sequence[Point], size: float, grows_with: tuple[str, ...
         return None
     largest = max(points, key=lambda point: point.size)
     longest = max(largest.phases, key=largest.phases.__getitem__)
-    fitted = sorted({point.size for point in points})[-LARGEST_SIZES:]
+    smallest = sorted({point.size for point in points})[-LARGEST_SIZES:][0]
+    fitted = [point for point in points if point.size >= smallest]
     random = np.random.default_rng(0)
     estimate, weighted = 0.0, 0.0
     seconds, exponents = np.zeros(_DRAWS), np.zeros(_DRAWS)
     for phase, last in largest.phases.items():
-        taken = [(point.size, point.phases[phase]) for point in points if point.size in fitted]
-        usable = [(size, seconds) for size, seconds in taken if seconds >= LEAST_SECONDS]
+        usable = [(point.size, point.phases[phase]) for point in fitted if point.phases[phase] >= LEAST_SECONDS]
         if len({size for size, _ in usable}) >= LEAST_SIZES:
             x, y = np.log(usable).T
             centre, drawn, slope, slopes = _predicted(x, y, float(np.log(size)), random)

@@ -101,7 +101,8 @@ def _rate(row: Row) -> str:
 def _point(row: Row, axis: str) -> str:
     if axis != ROWS:
         return f"{_value(row, axis):,.6g}"
-    return f"{rows_of(row):,}" if rows_of(row) else f"scale {row.scale:.3g}"
+    rows = rows_of(row)
+    return f"{rows:,}" if rows else f"scale {row.scale:.3g}"
 
 
 def _value(row: Row, axis: str) -> float:

@@ -147,9 +147,7 @@ class Worker:
         except (UnsupportedModelError, DeviceError) as error:
             return Refused(str(error))
         self.prepared.sync()
-        seconds, sizes = time.perf_counter() - start, self.stage.sizes(self.problem)
-        _give_memory_back()
-        return Ready(seconds, sizes)
+        return Ready(time.perf_counter() - start, self.stage.sizes(self.problem))
 
     def run(self, _: Run) -> Ran:
         """Run once, with nothing else going on in this process."""
@@ -176,11 +174,6 @@ class Worker:
 
     def grade(self, request: Grade) -> Graded:
         """Compare the last answer with the reference, here and not in the variant."""
-        graded = self._graded(request)
-        _give_memory_back()
-        return graded
-
-    def _graded(self, request: Grade) -> Graded:
         start = time.perf_counter()
         answer = self._prepared().fetch(self.answer)
         fetch_seconds = time.perf_counter() - start
@@ -225,11 +218,14 @@ def replied(
         return opened, opened.opened()
     if worker is None:
         raise RuntimeError("asked to work before a task was given")
-    if isinstance(request, Prepare):
-        return worker, worker.prepare(request)
     if isinstance(request, Run):
         return worker, worker.run(request)
-    return worker, worker.judge(request) if isinstance(request, Judge) else worker.grade(request)
+    if isinstance(request, Prepare):
+        reply = worker.prepare(request)
+    else:
+        reply = worker.judge(request) if isinstance(request, Judge) else worker.grade(request)
+    _give_memory_back()
+    return worker, reply
 
 
 def _answer(requests: BinaryIO, replies: BinaryIO) -> None:

@@ -34,9 +34,9 @@ class HeldOut:
         _, place, count = np.unique(scores[self.records], return_inverse=True, return_counts=True)
         rank = (np.cumsum(count) - (count - 1) / 2)[place]
         positive = self.labels == 1
-        pairs = np.count_nonzero(positive) * np.count_nonzero(~positive)
-        above = rank[positive].sum() - np.arange(1, np.count_nonzero(positive) + 1).sum()
-        return float(above / pairs)
+        ones = np.count_nonzero(positive)
+        above = rank[positive].sum() - ones * (ones + 1) / 2
+        return float(above / (ones * (len(positive) - ones)))
 
 
 def held_out_split(training_records: int) -> Split:

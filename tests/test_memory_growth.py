@@ -12,7 +12,7 @@ from .plan_curves import curve, noisy, point
 
 SIZES = (1e4, 4e4, 16e4, 64e4)
 CLAIMED, CHANCE = 0.95, 0.05
-"""Of a hundred runs."""
+"""Of a hundred runs, at the most noise; where runs differ by 3 % and less, the intervals hold more."""
 
 
 def fitted(peaks, sizes=SIZES, of="peak_bytes", **fields):
@@ -31,7 +31,7 @@ def test_prediction_intervals_cover_a_new_run(fixed, per_row, noise):
         ahead = fitted(noisy(fixed + per_row * np.array(SIZES), noise, random)).at(3 * SIZES[-1])
         true = (fixed + per_row * 3 * SIZES[-1]) * np.exp(noise * random.normal())
         covered.append(ahead.low <= true <= ahead.high)
-    assert np.mean(covered) >= CLAIMED - CHANCE
+    assert np.mean(covered) >= CLAIMED - (CHANCE if noise == 0.1 else 0.03)
 
 
 @pytest.mark.parametrize("power", [0.3, 0.5, 0.8])

@@ -11,7 +11,7 @@ from .plan_curves import curve, noisy, point, timed_curve
 
 THREADS = (1, 2, 4, 8)
 CLAIMED, CHANCE = 0.95, 0.05
-"""Of a hundred runs, of which four points each are few for three unknowns."""
+"""Of a hundred runs, at the most noise, where four points are few for three unknowns."""
 
 
 def seconds_of(threads, contention, coherence):
@@ -30,7 +30,7 @@ def fitted(threads, seconds, cores=64):
 def test_intervals_cover(contention, coherence, noise):
     random = np.random.default_rng(8)
     found = [fitted(THREADS, noisy(seconds_of(THREADS, contention, coherence), noise, random)) for _ in range(100)]
-    least = CLAIMED - CHANCE
+    least = CLAIMED - (CHANCE if noise == 0.1 else 0.02)
     assert np.mean([each.contention.low <= contention <= each.contention.high for each in found]) >= least
     assert np.mean([each.coherence.low <= coherence <= each.coherence.high for each in found]) >= least
     for each in found:

@@ -32,7 +32,14 @@ RUN = "run"
 
 FIXED = Axis(-9.0, 9.0, absent=0.25)
 """Log odds of the fixed part's share at the largest size."""
-_POWER = Axis(0.0, MOST_POWER, likely=lambda power: -((power - 1) ** 2) / (2 * 0.4**2))
+
+
+def about_one(power: np.ndarray) -> np.ndarray:
+    """How likely powers are before anything is measured: normal, 1 with a deviation of 0.4."""
+    return -((power - 1) ** 2) / (2 * 0.4**2)
+
+
+_POWER = Axis(0.0, MOST_POWER, likely=about_one)
 
 
 def log_growth(fixed: np.ndarray, power: np.ndarray, x: np.ndarray) -> np.ndarray:

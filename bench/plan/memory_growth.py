@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 
 from .curves import Curve, Estimate, Point
-from .growth import Law, caution_at, exponent_of, held_out, lacking, law
+from .growth import Law, about_one, caution_at, exponent_of, held_out, lacking, law
 from .inference import Axis, middle_95
 from .models import HeldOut, NotFitted, Prediction
 
 Memory = Literal["peak_bytes", "resident_bytes", "gpu_peak_bytes"]
-_POWER = Axis(0.0, 1.25, likely=lambda power: -((power - 1) ** 2) / (2 * 0.4**2))
+_POWER = Axis(0.0, 1.25, likely=about_one)
 _NON_ZEROS = ("nonzeros", "non-zeros")
 _SAME_DENSITY = 0.05
 """Relative difference of non-zeros a row within which data is as dense as what was measured."""

@@ -18,6 +18,12 @@ def _right(problem):
     return lambda: inplace_margins(booster, problem.matrix)
 
 
+def _work(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
 @variant()
 def off_by_a_little(problem):
     """One score of all is wrong."""
@@ -135,9 +141,7 @@ def compiles_late(problem):
         if problem.matrix.shape[0] >= 100 and not _compiled:
             _compiled.append(True)
             seconds = 2.0
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            pass
+        _work(seconds)
         return right()
 
     return Prepared(run)
@@ -164,9 +168,7 @@ def linear(problem):
     right = _right(problem)
 
     def run():
-        end = time.perf_counter() + 2e-3 * problem.matrix.shape[0]
-        while time.perf_counter() < end:
-            pass
+        _work(2e-3 * problem.matrix.shape[0])
         return right()
 
     return Prepared(run)
